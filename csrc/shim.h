@@ -1,0 +1,16 @@
+#ifndef AERON_PY_SHIM_H
+#define AERON_PY_SHIM_H
+
+#include "aeronc.h"
+#include "aeronmd.h"
+#include "command/aeron_control_protocol.h"
+#include "client/aeron_archive.h"
+
+/* The declarations that cffi reads are the headers of the shim, too: each is written once. */
+#include "cdef/child.h"
+#include "cdef/events.h"
+#include "cdef/poll.h"
+#include "cdef/walk.h"
+#include "cdef/watch.h"
+
+#endif
