@@ -1,0 +1,214 @@
+"""What owns something native: closed children first, closed twice without harm, never used after.
+
+An :class:`Owner` is what the user holds; its :class:`Handle` is what C holds. The two are apart so that a handle can
+still be released, in the right order, when the garbage collector has already taken the owner: the parent's handle
+knows its children's handles, and no handle knows its owner.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+from aeron_py.errors import BusyError, ClosedError, ForkedError
+
+_handles: weakref.WeakSet[Handle] = weakref.WeakSet()
+_roots: dict[Handle, None] = {}
+
+
+class Handle:
+    """A native pointer with its children and with the one way to let it go.
+
+    Args:
+        description: what it is, for messages: ``"subscription aeron:ipc 10"``.
+        pointer: the C pointer (or any object), None once closed.
+        release: called once with the pointer when all children are closed.
+        parent: the handle that must outlive this one; None for a root.
+        disarm: called once before the release, and in a forked child, with the error to raise from then on: makes
+            built-in objects that hold the raw address stop using it.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_children",
+        "_disarm",
+        "_lock",
+        "_release",
+        "_users",
+        "description",
+        "parent",
+        "pointer",
+        "reason",
+    )
+
+    def __init__(
+        self,
+        description: str,
+        pointer: Any,
+        release: Callable[[Any], None],
+        *,
+        parent: Handle | None = None,
+        disarm: Callable[[ClosedError], None] | None = None,
+    ) -> None:
+        self.description = description
+        self.pointer: Any = pointer
+        self.parent = parent
+        self.reason: ClosedError | None = None
+        self._release = release
+        self._disarm = disarm
+        self._children: dict[Handle, None] = {}
+        self._users: dict[int, int] = {}
+        self._lock = threading.RLock()
+        if parent is None:
+            _roots[self] = None
+        else:
+            parent._children[self] = None
+        _handles.add(self)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was let go; a handle whose release goes on in another thread counts as closed."""
+        return self.pointer is None
+
+    def get(self, operation: str) -> Any:
+        """The pointer, for a call that holds the interpreter's lock from here to its end.
+
+        Raises:
+            ClosedError: it was closed, or the process was forked since.
+        """
+        pointer = self.pointer
+        if pointer is None:
+            raise self.closed_error(operation)
+        return pointer
+
+    def closed_error(self, operation: str) -> ClosedError:
+        """The error that tells why this handle can't be used any more."""
+        if isinstance(self.reason, ForkedError):
+            return ForkedError(
+                f"{self.description} belongs to the parent process: make a new client in the child", operation=operation
+            )
+        return ClosedError(f"{self.description} is closed", operation=operation)
+
+    @contextlib.contextmanager
+    def using(self, operation: str) -> Iterator[Any]:
+        """The pointer, kept from being released until the block ends: for calls that let other threads run."""
+        thread = threading.get_ident()
+        self._users[thread] = self._users.get(thread, 0) + 1
+        try:
+            yield self.get(operation)
+        finally:
+            left = self._users[thread] - 1
+            if left:
+                self._users[thread] = left
+            else:
+                del self._users[thread]
+
+    def check_closable(self) -> None:
+        """Raises BusyError when this thread is inside a call on this handle or on one of its children."""
+        if self.pointer is None:
+            return
+        if threading.get_ident() in self._users:
+            raise BusyError(f"{self.description} is in use by this thread: close it after the call", operation="close")
+        for child in list(self._children):
+            child.check_closable()
+
+    def close(self) -> None:
+        """Close the children, newest first, then release the pointer. Harmless when closed already."""
+        with self._lock:
+            pointer = self.pointer
+            if pointer is None:
+                return
+            try:
+                for child in reversed(list(self._children)):
+                    child.close()
+                self.pointer = None
+                if self._disarm is not None:
+                    self._disarm(ClosedError(f"{self.description} is closed"))
+                while self._users:
+                    time.sleep(0.0001)
+                self._release(pointer)
+            except BusyError:
+                self.pointer = pointer
+                raise
+            finally:
+                if self.pointer is None:
+                    _roots.pop(self, None)
+                    if self.parent is not None:
+                        self.parent._children.pop(self, None)
+
+    def forked(self) -> None:
+        """In a forked child: forget the pointer without releasing it, it belongs to the parent."""
+        if self.pointer is not None:
+            self.pointer = None
+            self.reason = ForkedError(f"{self.description} belongs to the parent process")
+            if self._disarm is not None:
+                self._disarm(self.reason)
+        self._lock = threading.RLock()
+        self._users.clear()
+
+
+class Owner:
+    """Base of everything that holds something native: a context manager that may be closed twice."""
+
+    _handle: Handle
+
+    def close(self) -> None:
+        """Close what this owns, children first. May be called twice, and from any thread.
+
+        Raises:
+            BusyError: called from inside a handler of this object.
+        """
+        self._handle.check_closable()
+        self._handle.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether this was closed."""
+        return self._handle.closed
+
+    def __enter__(self) -> Self:
+        self._handle.get("with")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        handle = self.__dict__.get("_handle")
+        if handle is None or handle.closed:
+            return
+        warnings.warn(f"unclosed {handle.description}", ResourceWarning, source=self, stacklevel=2)
+        handle.close()
+
+    def __repr__(self) -> str:
+        handle = self.__dict__.get("_handle")
+        if handle is None:
+            return f"<{type(self).__name__}>"
+        return f"<{type(self).__name__} {handle.description}{' (closed)' if handle.closed else ''}>"
+
+
+def _forked() -> None:
+    for handle in list(_handles):
+        handle.forked()
+    _roots.clear()
+
+
+@atexit.register
+def _close_all() -> None:
+    """At interpreter exit, clients before the drivers they talk to: newest first."""
+    for handle in reversed(list(_roots)):
+        with contextlib.suppress(Exception):
+            handle.close()
+
+
+os.register_at_fork(after_in_child=_forked)
