@@ -15,7 +15,14 @@ AERON_HEADERS = ("aeronc.h", "aeronmd.h", "aeron_archive.h")
 
 # Functions that may wait, or that may call back from a thread that wants the GIL. All others keep the GIL, which makes
 # a call about 40 ns cheaper; and since nothing here reports through errno, they skip saving it, too (another 8 ns).
-RELEASES_GIL: tuple[str, ...] = ()
+RELEASES_GIL: tuple[str, ...] = (
+    "shim_walk_count",
+    "shim_walk_load",
+    "shim_walk_messages",
+    "shim_walk_pack",
+    "shim_walk_run",
+    "shim_walk_seek",
+)
 
 CALL = re.compile(
     r"  Py_BEGIN_ALLOW_THREADS\n  _cffi_restore_errno\(\);\n"
