@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
-from cffi import FFI
+from cffi import CDefError, FFI, FFIError
 
 CDEF = Path(__file__).parent / "csrc" / "cdef"
-
-# Aeron's own declarations come first and in this order, since each builds on the one before; then ours by name.
-AERON_HEADERS = ("aeronc.h", "aeronmd.h", "aeron_archive.h")
 
 # Functions that may wait, or that may call back from a thread that wants the GIL. All others keep the GIL, which makes
 # a call about 40 ns cheaper; and since nothing here reports through errno, they skip saving it, too (another 8 ns).
@@ -31,14 +29,21 @@ CALL = re.compile(
 )
 
 
+def in_order(headers: dict[str, str]) -> list[str]:
+    """The headers' names, each after those whose types it uses; by name where that leaves a choice."""
+    code = {name: re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.DOTALL) for name, text in sorted(headers.items())}
+    home = {found: name for name, text in code.items() for found in re.findall(r"(\w+_t)(?:;|\)\()", text)}
+    uses = {name: {home[word] for word in re.findall(r"\w+_t\b", text) if word in home} for name, text in code.items()}
+    return list(TopologicalSorter({name: sorted(others - {name}) for name, others in uses.items()}).static_order())
+
+
 def declarations() -> FFI:
-    names = [name for name in AERON_HEADERS if (CDEF / name).exists()]
-    names += sorted(path.name for path in CDEF.glob("*.h") if path.name not in AERON_HEADERS)
+    headers = {path.name: path.read_text() for path in CDEF.glob("*.h")}
     ffi = FFI()
-    for name in names:
+    for name in in_order(headers):
         try:
-            ffi.cdef((CDEF / name).read_text())
-        except Exception as error:
+            ffi.cdef(headers[name])
+        except (CDefError, FFIError) as error:
             raise SystemExit(f"csrc/cdef/{name}: {error}") from error
     ffi.set_source("aeron_py._aeron", '#include "shim.h"\n')
     return ffi
