@@ -11,15 +11,32 @@ from cffi import CDefError, FFI, FFIError
 
 CDEF = Path(__file__).parent / "csrc" / "cdef"
 
-# Functions that may wait, or that may call back from a thread that wants the GIL. All others keep the GIL, which makes
-# a call about 40 ns cheaper; and since nothing here reports through errno, they skip saving it, too (another 8 ns).
-RELEASES_GIL: tuple[str, ...] = (
+# Functions that may wait, for a thread, a process or a disk, or that work long. All others keep the GIL, which makes a
+# call about 40 ns cheaper; and since nothing here reports through errno, they skip saving it, too (another 8 ns).
+# A function that calls back into Python may keep the GIL; one that waits for a thread that does must be named here.
+RELEASES_GIL = (
+    "aeron_close",
+    "aeron_cnc_close",
+    "aeron_cnc_init",
+    "aeron_context_request_driver_termination",
+    "aeron_driver_close",
+    "aeron_driver_init",
+    "aeron_driver_start",
+    "aeron_init",
+    "aeron_is_driver_active",
+    "aeron_start",
+    "shim_child_delete",
+    "shim_child_start",
+    "shim_child_wait",
+    "shim_control_stop",
+    "shim_events_wait",
     "shim_walk_count",
     "shim_walk_load",
     "shim_walk_messages",
     "shim_walk_pack",
     "shim_walk_run",
     "shim_walk_seek",
+    "shim_watch_close",
 )
 
 CALL = re.compile(
