@@ -1,0 +1,182 @@
+"""How an archive server is started: directory, port, process, and the wait until it is ready."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import socket
+import subprocess
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from aeron_py.archive import java as _java
+from aeron_py.archive._lock import DirectoryLock
+from aeron_py.archive.child import ChildProcess
+from aeron_py.archive.java import Java
+from aeron_py.archive.mark import ArchiveMark
+from aeron_py.archive.settings import ArchiveSettings, archive_properties
+from aeron_py.errors import ArchiveError, SettingError, TimedOutError
+
+LOG_NAME = "archive.log"
+_LOG_LIMIT = 4 << 20
+_QUOTED = 3000
+_TRIES = 5
+_TORN = "potentially incomplete last fragment"
+_PORT_TAKEN = re.compile(r"address already in use|Address already in use|BindException")
+_LOCAL_STREAM_IDS = range(1_000_000_000, 2_000_000_000)
+
+
+class Launch:
+    """One start of an archive server; :meth:`run` does it, then the attributes tell what came of it."""
+
+    def __init__(
+        self,
+        archive_dir: str | os.PathLike[str],
+        aeron_dir: str | os.PathLike[str],
+        *,
+        timeout: float,
+        java: Java,
+        java_options: Sequence[str],
+        properties: Mapping[str, str],
+        settings: ArchiveSettings,
+    ) -> None:
+        self.directory = Path(archive_dir).absolute()
+        self.aeron_dir = Path(aeron_dir).absolute()
+        self.timeout = timeout
+        self.java = java
+        self.java_options = java_options
+        self.properties = dict(properties)
+        self.settings = settings
+        self.log_path = self.directory / LOG_NAME
+        self.log_start = 0
+        archive_properties(settings)
+
+    def run(self) -> tuple[ChildProcess, ArchiveMark]:
+        """Start it and wait until it is ready.
+
+        A port that another program took in between, and a last message that a killed archive left half written, are
+        put right on the way.
+        """
+        deadline = time.monotonic() + self.timeout
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingError(f"no archive directory {self.directory}: {error}", operation=_OPERATION) from error
+        repaired = False
+        for left in reversed(range(_TRIES)):
+            try:
+                return self._start(deadline)
+            except _EndedError as error:
+                if _TORN in error.log and not repaired:
+                    repaired = True
+                    self._cut_torn_messages()
+                elif not (left and "control_channel" not in self.settings and _PORT_TAKEN.search(error.log)):
+                    raise ArchiveError(str(error), operation=_OPERATION) from None
+        raise AssertionError
+
+    def _start(self, deadline: float) -> tuple[ChildProcess, ArchiveMark]:
+        lock = DirectoryLock(self.directory, deadline)
+        try:
+            log = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            try:
+                if os.fstat(log).st_size > _LOG_LIMIT:
+                    os.ftruncate(log, 0)
+                self.log_start = os.fstat(log).st_size
+                started = time.time()
+                child = ChildProcess(self._command(), output=log, keep=lock.fd)
+            finally:
+                os.close(log)
+            try:
+                lock.record_pid(child.pid)
+                return child, self._await_ready(child, started, deadline)
+            except BaseException:
+                child.stop(0)
+                raise
+        finally:
+            lock.close()
+
+    def _command(self) -> list[str]:
+        settings = dict(self.settings)
+        settings.setdefault("control_channel", f"aeron:udp?endpoint=localhost:{_free_port()}")
+        settings.setdefault("local_control_stream_id", random.choice(_LOCAL_STREAM_IDS))
+        properties = {
+            "aeron.dir": str(self.aeron_dir),
+            "aeron.archive.dir": str(self.directory),
+            **archive_properties(cast(Mapping[str, Any], settings)),
+            **self.properties,
+        }
+        return self.java.command(_java.ARCHIVE_MAIN, properties=properties, options=self.java_options)
+
+    def _await_ready(self, child: ChildProcess, started: float, deadline: float) -> ArchiveMark:
+        """The archive writes its version into the mark file when it is ready, and its pid long before."""
+        while True:
+            status = child.wait(0.01)
+            if status is not None:
+                how = f"signal {-status}" if status < 0 else f"exit status {status}"
+                log = read_log(self.log_path, self.log_start)
+                raise _EndedError(f"the archive in {self.directory} ended ({how}) when it was started", log)
+            mark = ArchiveMark.read(self.directory)
+            if mark is not None and mark.pid == child.pid and mark.version and not mark.is_starting:
+                if mark.activity >= started - 1:
+                    return mark
+            if time.monotonic() >= deadline:
+                log = read_log(self.log_path, self.log_start)
+                raise TimedOutError(
+                    f"the archive in {self.directory} was not ready within {self.timeout:g} s{_quote(log)}",
+                    operation=_OPERATION,
+                )
+
+    def _cut_torn_messages(self) -> None:
+        """Let Aeron's own tool cut off what a killed archive had only half written; nobody was told that it was there."""
+        warnings.warn(
+            f"an archive was killed in {self.directory} while it wrote a message: the message is cut off",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        with open(self.log_path, "ab") as log:
+            subprocess.run(
+                self.java.command(_java.TOOL_MAIN, [str(self.directory), "verify"]),
+                input=b"y\n" * 1000,
+                stdout=log,
+                stderr=log,
+                timeout=max(60.0, self.timeout),
+                check=False,
+            )
+
+
+_OPERATION = "ArchiveServer.launch"
+
+
+class _EndedError(Exception):
+    def __init__(self, message: str, log: str) -> None:
+        super().__init__(message + _quote(log))
+        self.log = log
+
+
+def read_log(path: Path, start: int = 0) -> str:
+    """What the process has written to its log since it was at ``start``."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(start)
+            return file.read(_LOG_LIMIT).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _quote(log: str) -> str:
+    text = log.strip()
+    if not text:
+        return "; it wrote nothing"
+    return f"; it wrote:\n{text[:_QUOTED]}" + ("\n..." if len(text) > _QUOTED else "")
+
+
+def _free_port() -> int:
+    """A UDP port that is free on loopback now; whoever takes it in between makes the start be tried again."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
