@@ -11,12 +11,15 @@ typedef enum shim_event_type_en
     SHIM_EVENT_UNAVAILABLE_COUNTER = 6,
     SHIM_EVENT_NEW_PUBLICATION = 7,       /* id: correlation id, session_id, stream_id, data: channel; code 1 = exclusive */
     SHIM_EVENT_NEW_SUBSCRIPTION = 8,      /* id: correlation id, stream_id, data: channel */
+    SHIM_EVENT_PUBLICATION_ERROR = 9,     /* id: registration id, session_id, stream_id, code, data: message: image rejected */
     SHIM_EVENT_ARCHIVE_CONNECTED = 20,    /* id: archive id, relevant_id: control session id */
-    SHIM_EVENT_ARCHIVE_FAILED = 21,       /* code, data: message. The session could not be had, or is lost */
+    SHIM_EVENT_ARCHIVE_FAILED = 21,       /* code, data: message. The session could not be had, or is lost; relevant_id:
+                                             the stage, position 1: the archive refused and the code is its own */
     SHIM_EVENT_ARCHIVE_RESPONSE = 22,     /* id: correlation id, relevant_id, code: ControlResponseCode, data: message */
     SHIM_EVENT_ARCHIVE_RECORDING = 23,    /* id: correlation id, relevant_id: recording id, data: shim_recording_t */
     SHIM_EVENT_ARCHIVE_SUBSCRIPTION = 24, /* id: correlation id, relevant_id: subscription id, stream_id, data: channel */
-    SHIM_EVENT_ARCHIVE_SIGNAL = 25        /* id: recording id, relevant_id: subscription id, position, code: signal */
+    SHIM_EVENT_ARCHIVE_SIGNAL = 25,       /* id: recording id, relevant_id: subscription id, position, code: signal */
+    SHIM_EVENT_ARCHIVE_CHALLENGE = 26     /* data: the challenge to answer */
 }
 shim_event_type_t;
 
