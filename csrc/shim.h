@@ -9,6 +9,8 @@
 /* The declarations that cffi reads are the headers of the shim, too: each is written once. */
 #include "cdef/child.h"
 #include "cdef/events.h"
+#include "cdef/conductor.h"
+#include "cdef/counters.h"
 #include "cdef/control.h"
 #include "cdef/offer.h"
 #include "cdef/poll.h"
