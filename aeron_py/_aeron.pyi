@@ -1,8 +1,10 @@
 """The extension module: cffi's ``ffi`` and ``lib``, and the hot calls written in C (``csrc/hot*.c``)."""
 
-from collections.abc import Buffer, Callable, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, final
+
+from typing_extensions import Buffer
 
 ffi: Any
 lib: Any
