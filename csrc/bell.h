@@ -10,8 +10,12 @@
  */
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "aeron_exclusive_publication.h"
+#include "aeron_publication.h"
 #include "concurrent/aeron_logbuffer_descriptor.h"
 
 #define SHIM_BELL_WAITERS (7)
@@ -52,6 +56,16 @@ static inline void shim_bell_ring(aeron_logbuffer_metadata_t *metadata)
     {
         shim_bell_ring_all(bell);
     }
+}
+
+/* Both kinds of publication begin alike. */
+_Static_assert(
+    offsetof(aeron_publication_t, log_meta_data) == offsetof(aeron_exclusive_publication_t, log_meta_data),
+    "the two kinds of publication differ");
+
+static inline aeron_logbuffer_metadata_t *shim_bell_log(const void *publication)
+{
+    return ((const aeron_publication_t *)publication)->log_meta_data;
 }
 
 /* The waiter's side: a socket with a fresh name, -1 with errno set. */
