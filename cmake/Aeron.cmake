@@ -24,8 +24,10 @@ endforeach ()
 add_subdirectory("${AERON_SOURCE_DIR}" aeron EXCLUDE_FROM_ALL SYSTEM)
 
 file(GLOB archive_sources CONFIGURE_DEPENDS "${AERON_ARCHIVE_C_DIR}/client/*.c")
-add_library(aeron_archive STATIC EXCLUDE_FROM_ALL ${archive_sources})
-target_include_directories(aeron_archive SYSTEM PUBLIC "${AERON_ARCHIVE_C_DIR}" PRIVATE "${AERON_CODECS_DIR}")
+# The driver's library holds all of the client but this one file.
+add_library(aeron_archive STATIC EXCLUDE_FROM_ALL
+    ${archive_sources} "${AERON_SOURCE_DIR}/aeron-client/src/main/c/uri/aeron_uri_string_builder.c")
+target_include_directories(aeron_archive SYSTEM PUBLIC "${AERON_ARCHIVE_C_DIR}" "${AERON_CODECS_DIR}")
 string(REPLACE "." ";" version "${AERON_VERSION}")
 list(GET version 0 major)
 list(GET version 1 minor)

@@ -1,0 +1,69 @@
+# Everything sets itself up in .venv; a second run takes seconds. What a target needs: `make` says when it is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SANITIZED := .venv-sanitize
+NATIVE := pyproject.toml CMakeLists.txt build_ffi.py $(wildcard cmake/* csrc/* csrc/cdef/* third_party/*)
+NEEDS := apt-get install build-essential python3-venv cargo maven
+
+.PHONY: help demo test lint format bench docs wheel sanitize clean
+help:
+	@echo 'make demo | test | lint | format | bench | docs | wheel | sanitize | clean'
+
+demo: $(VENV)/installed
+	$(BIN)/python examples/demo.py
+
+test: lint
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/installed
+	$(BIN)/python bench/run.py
+
+docs: $(VENV)/docs
+	$(BIN)/sphinx-build -W docs build/docs
+
+wheel: $(VENV)/installed
+	$(BIN)/pip wheel --no-deps --wheel-dir dist .
+
+# The interpreter itself is not built with AddressSanitizer, so its runtime is loaded first; and CPython leaks by design.
+sanitize: $(SANITIZED)/installed
+	LD_PRELOAD=$$(cc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
+	    $(SANITIZED)/bin/python -m pytest tests/lifecycle
+
+clean:
+	rm -rf build dist $(VENV) $(SANITIZED)
+
+define check_tools
+@command -v $(PYTHON) >/dev/null || { echo 'python3 is missing: $(NEEDS)' >&2; exit 1; }
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+    { echo 'python3 is older than 3.11: install a newer one and run `make PYTHON=python3.11 ...`' >&2; exit 1; }
+@for tool in cc c++ cargo mvn; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+    test -z "$$missing" || { echo "missing:$$missing. $(NEEDS)" >&2; exit 1; }
+endef
+
+# An editable install: Python sources are used in place, only the extension has to be built again.
+$(VENV)/installed: $(NATIVE)
+	$(check_tools)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo '$(NEEDS)' >&2; exit 1; }
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[test,lint]'
+	@touch $@
+
+$(VENV)/docs: $(VENV)/installed
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[docs]'
+	@touch $@
+
+$(SANITIZED)/installed: $(NATIVE)
+	$(check_tools)
+	@test -x $(SANITIZED)/bin/python || $(PYTHON) -m venv $(SANITIZED) || { echo '$(NEEDS)' >&2; exit 1; }
+	$(SANITIZED)/bin/pip install -q --disable-pip-version-check -Cbuild-dir=build/sanitize \
+	    -Ccmake.define.AERON_PY_SANITIZE=ON -e '.[test]'
+	@touch $@
