@@ -120,9 +120,14 @@ class Launch:
                 log = read_log(self.log_path, self.log_start)
                 raise _EndedError(f"the archive in {self.directory} ended ({how}) when it was started", log)
             mark = ArchiveMark.read(self.directory)
-            if mark is not None and mark.pid == child.pid and mark.version and not mark.is_starting:
-                if mark.activity >= started - 1:
-                    return mark
+            if (
+                mark is not None
+                and mark.pid == child.pid
+                and mark.version
+                and started - 1 <= mark.activity
+                and not mark.is_starting
+            ):
+                return mark
             if time.monotonic() >= deadline:
                 log = read_log(self.log_path, self.log_start)
                 raise TimedOutError(
@@ -131,13 +136,13 @@ class Launch:
                 )
 
     def _cut_torn_messages(self) -> None:
-        """Let Aeron's own tool cut off what a killed archive had only half written; nobody was told that it was there."""
+        """Let Aeron's own tool cut off what a killed archive had half written, and so had not yet told anybody of."""
         warnings.warn(
             f"an archive was killed in {self.directory} while it wrote a message: the message is cut off",
             RuntimeWarning,
             stacklevel=2,
         )
-        with open(self.log_path, "ab") as log:
+        with self.log_path.open("ab") as log:
             subprocess.run(
                 self.java.command(_java.TOOL_MAIN, [str(self.directory), "verify"]),
                 input=b"y\n" * 1000,
@@ -160,7 +165,7 @@ class _EndedError(Exception):
 def read_log(path: Path, start: int = 0) -> str:
     """What the process has written to its log since it was at ``start``."""
     try:
-        with open(path, "rb") as file:
+        with path.open("rb") as file:
             file.seek(start)
             return file.read(_LOG_LIMIT).decode("utf-8", "replace")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Who owns an archive's directory: a lock that the archive process itself holds open, so that it ends when that ends."""
+"""Who owns an archive's directory: a lock that the archive process itself holds open, and which ends with it."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def find_jar() -> Path:
     """
     path = Path(__file__).parent.parent / "_server" / "aeron-all.jar"
     if not path.is_file():
-        raise SettingError(f"{path} is missing: aeron-py was not installed whole, install it again", operation="find_jar")
+        raise SettingError(f"{path} is missing: aeron-py was not installed whole, reinstall it", operation="find_jar")
     return path
 
 

@@ -125,7 +125,7 @@ class ArchiveMark:
 
 
 def _read(path: Path, start: int, length: int) -> bytes:
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         file.seek(start)
         return file.read(length)
 
@@ -153,6 +153,6 @@ def marked_errors(archive_dir: str | os.PathLike[str]) -> tuple[MarkedError, ...
 
 def clear(archive_dir: str | os.PathLike[str]) -> None:
     """Mark as ended an archive that is known to be dead, which otherwise looks alive for ten seconds more."""
-    with open(Path(archive_dir) / FILE_NAME, "r+b") as file:
+    with (Path(archive_dir) / FILE_NAME).open("r+b") as file:
         file.seek(_TIMESTAMP_OFFSET)
         file.write(struct.pack("<q", -1))

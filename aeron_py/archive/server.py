@@ -222,3 +222,28 @@ class ArchivingMediaDriver(Owner):
     def archive_context(self, *, local: bool = True) -> ArchiveContext:
         """What ``Archive.connect`` needs to reach the archive; see :meth:`ArchiveServer.archive_context`."""
         return self.archive_server.archive_context(local=local)
+
+
+def context_from_mark(mark: ArchiveMark, *, local: bool = True) -> ArchiveContext:
+    """What ``Archive.connect`` needs to reach the archive that left a mark in its directory.
+
+    Args:
+        mark: from ``ArchiveMark.read``.
+        local: over shared memory, for clients of the same media driver; False for UDP.
+
+    Raises:
+        ArchiveError: not local, and the archive has no ``control_channel``.
+    """
+    if local:
+        return ArchiveContext(
+            control_request_channel=mark.local_control_channel,
+            control_request_stream_id=mark.local_control_stream_id,
+            control_response_channel="aeron:ipc?term-length=64k",
+        )
+    if not mark.control_channel:
+        raise ArchiveError("the archive takes no requests over the network: start it with a control_channel")
+    return ArchiveContext(
+        control_request_channel=mark.control_channel,
+        control_request_stream_id=mark.control_stream_id,
+        control_response_channel="aeron:udp?endpoint=localhost:0",
+    )

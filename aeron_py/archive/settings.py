@@ -102,8 +102,9 @@ def archive_properties(settings: Mapping[str, Any]) -> dict[str, str]:
     result: dict[str, str] = {}
     for name, value in merged.items():
         if name not in ArchiveSettings.__annotations__:
-            near = difflib.get_close_matches(name, ArchiveSettings.__annotations__, 1)
-            advice = f": did you mean {near[0]}?" if near else f"; there are {', '.join(ArchiveSettings.__annotations__)}"
+            known = sorted(ArchiveSettings.__annotations__)
+            near = difflib.get_close_matches(name, known, 1)
+            advice = f": did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
             raise SettingError(f"an archive has no setting {name!r}{advice}", operation="archive settings")
         result[_PREFIX + name.replace("_", ".")] = _java_value(name, value)
     if merged.get("control_channel") == "":
