@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bell.h"
 #include "shim.h"
 
 /* More than that at once would keep other threads of the interpreter waiting. */
@@ -110,14 +111,24 @@ static inline int64_t supply_reserved_value(void *clientd, uint8_t *buffer, size
     return *(const int64_t *)clientd;
 }
 
+/* Something went in: whoever is parked on the log is to look. */
+static inline int64_t ring_if_offered(const void *publication, int64_t result)
+{
+    if (result > 0)
+    {
+        shim_bell_ring(shim_bell_log(publication));
+    }
+    return result;
+}
+
 static inline int64_t offer_once(
     void *publication, bool exclusive, const uint8_t *buffer, size_t length, int64_t *reserved_value)
 {
     const aeron_reserved_value_supplier_t supplier = NULL == reserved_value ? NULL : supply_reserved_value;
 
-    return exclusive ?
+    return ring_if_offered(publication, exclusive ?
         aeron_exclusive_publication_offer(publication, buffer, length, supplier, reserved_value) :
-        aeron_publication_offer(publication, buffer, length, supplier, reserved_value);
+        aeron_publication_offer(publication, buffer, length, supplier, reserved_value));
 }
 
 /* Turning to the next term is over with the next call or soon after. */

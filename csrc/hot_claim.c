@@ -156,6 +156,7 @@ static PyObject *commit(claim_t *self)
     memcpy(self->claim.data, PyByteArray_AsString(self->bytes), (size_t)(size < self->length ? size : self->length));
     header->reserved_value = self->reserved_value;
     aeron_buffer_claim_commit(&self->claim);
+    shim_bell_ring(shim_bell_log(self->offerer->publication));
     finish(self);
     release_view(self);
     return PyLong_FromLongLong(self->position);

@@ -100,9 +100,9 @@ static int64_t offer_parts(offerer_t *self, PyObject *sequence, int64_t *reserve
     int64_t result = INT64_MIN;
     if (usable(self, operation))
     {
-        result = self->exclusive ?
+        result = ring_if_offered(self->publication, self->exclusive ?
             aeron_exclusive_publication_offerv(self->publication, parts.vectors, parts.count, supplier, reserved_value) :
-            aeron_publication_offerv(self->publication, parts.vectors, parts.count, supplier, reserved_value);
+            aeron_publication_offerv(self->publication, parts.vectors, parts.count, supplier, reserved_value));
     }
     release_parts(&parts);
     return result;
@@ -409,6 +409,7 @@ static PyObject *offerer_make(PyTypeObject *type, PyObject *args, PyObject *keyw
         self->publication = publication;
         self->exclusive = exclusive;
         self->owner = getpid();
+        shim_bell_promise(shim_bell_log(publication));
         self->description = Py_NewRef(description);
     }
     return (PyObject *)self;
