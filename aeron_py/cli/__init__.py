@@ -1,0 +1,1 @@
+"""The command ``aeron-py``: parses, calls, renders."""

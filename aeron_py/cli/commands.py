@@ -1,0 +1,145 @@
+"""The commands of ``aeron-py``: what they take, and what they do with it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+import aeron_py
+from aeron_py.cli import doctor as _doctor
+from aeron_py.cli import listing, render
+from aeron_py.cli.options import (
+    DEFAULT_ARCHIVE_DIR,
+    DEFAULT_CONTROL_STREAM_ID,
+    DEFAULT_TIMEOUT,
+    AeronDir,
+    ArchiveDir,
+    AsJson,
+    ControlChannel,
+    ControlStreamId,
+    Timeout,
+    connected,
+)
+from aeron_py.cli.stopping import StopSignal
+from aeron_py.cli.up import up as _up
+from aeron_py.driver import ThreadingMode
+from aeron_py.errors import AeronError
+
+app = typer.Typer(
+    name="aeron-py",
+    help="Aeron for Python: run a media driver and an archive, and look at what is recorded.\n\n"
+    "Results go to standard output, talk to standard error. "
+    "Exit status: 0 all went well, 1 it failed, 2 the command line is wrong.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def run(stop: StopSignal | None) -> int:
+    """Run the command line; returns the exit status."""
+    try:
+        status = app(obj=stop, standalone_mode=False)
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (AeronError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return status if isinstance(status, int) else 0
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        print(aeron_py.__version__)
+        raise typer.Exit()
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
+    aeron_dir: Annotated[
+        Path | None, typer.Option("--aeron-dir", help="The media driver's directory. By default a fresh one.")
+    ] = None,
+    no_archive: Annotated[bool, typer.Option("--no-archive", help="Run the media driver alone.")] = False,
+    control_channel: Annotated[
+        str | None,
+        typer.Option(
+            "--control-channel",
+            help="Where the archive takes requests over the network, for example aeron:udp?endpoint=localhost:8010. "
+            "By default a free port on loopback.",
+        ),
+    ] = None,
+    threading_mode: Annotated[
+        ThreadingMode, typer.Option("--threading-mode", help="The media driver's.", case_sensitive=False)
+    ] = ThreadingMode.SHARED,
+    as_json: AsJson = False,
+) -> int:
+    """Run a media driver and an archive until SIGINT or SIGTERM, which end them in order, with status 0."""
+    return _up(
+        context.obj or StopSignal(),
+        archive_dir=None if no_archive else archive_dir,
+        aeron_dir=aeron_dir,
+        control_channel=control_channel,
+        threading_mode=threading_mode,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def ls(
+    archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
+    aeron_dir: AeronDir = None,
+    control_channel: ControlChannel = None,
+    control_stream_id: ControlStreamId = DEFAULT_CONTROL_STREAM_ID,
+    timeout: Timeout = DEFAULT_TIMEOUT,
+    as_json: AsJson = False,
+) -> None:
+    """List the recordings of an archive that runs."""
+    with connected(archive_dir, aeron_dir, control_channel, control_stream_id, timeout) as archive:
+        print(listing.ls(archive, as_json=as_json))
+
+
+@app.command()
+def info(
+    recording_id: Annotated[int, typer.Argument(help="The recording, as ls gives it.", metavar="ID")],
+    archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
+    aeron_dir: AeronDir = None,
+    control_channel: ControlChannel = None,
+    control_stream_id: ControlStreamId = DEFAULT_CONTROL_STREAM_ID,
+    timeout: Timeout = DEFAULT_TIMEOUT,
+    as_json: AsJson = False,
+) -> None:
+    """Show all about one recording."""
+    with connected(archive_dir, aeron_dir, control_channel, control_stream_id, timeout) as archive:
+        print(listing.info(archive, recording_id, as_json=as_json))
+
+
+@app.command()
+def doctor(
+    archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
+    aeron_dir: AeronDir = None,
+    timeout: Timeout = 3.0,
+    as_json: AsJson = False,
+) -> int:
+    """Check what is installed and whether a driver and an archive run; each line that fails says what to do."""
+    findings = []
+    for finding in _doctor.examine(archive_dir, aeron_dir, timeout):
+        findings.append(finding)
+        if not as_json:
+            print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.check.ljust(14)}  {finding.text}", flush=True)
+    if as_json:
+        print(render.as_json(findings))
+    return 0 if all(finding.ok for finding in findings) else 1

@@ -1,0 +1,120 @@
+"""``aeron-py doctor``: what is installed, and whether it can work here."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aeron_py._ffi import lib, text
+from aeron_py.archive.client import Archive
+from aeron_py.archive.java import find_jar, find_java
+from aeron_py.archive.mark import ArchiveMark, marked_errors
+from aeron_py.archive.server import context_from_mark
+from aeron_py.cli.options import running_mark
+from aeron_py.client import Client
+from aeron_py.errors import AeronError
+
+_SHARED_MEMORY = Path("/dev/shm")
+_ENOUGH = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        check: its name.
+        ok: whether all is well.
+        text: what was found; when not all is well, what to do.
+    """
+
+    check: str
+    ok: bool
+    text: str
+
+
+def examine(archive_dir: Path, aeron_dir: Path | None, timeout: float) -> Iterator[Finding]:
+    """All checks, one after the other.
+
+    Args:
+        archive_dir: the archive's directory.
+        aeron_dir: the media driver's; None for the archive's, else Aeron's default.
+        timeout: seconds to wait for an answer.
+    """
+    yield _found("python", lambda: f"{platform.python_version()} on {platform.platform(terse=True)}")
+    yield _found("aeron-py", lambda: importlib.metadata.version("aeron-py"))
+    yield _found("aeron", lambda: f"{text(lib.aeron_version_text())} (client and media driver)")
+    yield _found("aeron-all.jar", lambda: str(find_jar()))
+    yield _found("java", _java)
+    yield _shared_memory()
+    directory = aeron_dir or _aeron_dir(archive_dir)
+    yield _found("driver", lambda: _driver(directory, timeout))
+    yield _found("archive", lambda: _archive(archive_dir, aeron_dir, timeout))
+    yield _archive_errors(archive_dir)
+
+
+def _found(check: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(check, True, look())
+    except (AeronError, OSError) as error:
+        return Finding(check, False, str(error))
+
+
+def _java() -> str:
+    java = find_java()
+    return f"{java.version} at {java.path} ({java.source})"
+
+
+def _shared_memory() -> Finding:
+    try:
+        size = os.statvfs(_SHARED_MEMORY)
+    except OSError as error:
+        return Finding("shared memory", False, f"{error}: give every driver an --aeron-dir on a tmpfs")
+    free = size.f_bavail * size.f_frsize
+    told = f"{free >> 20} MiB free of {size.f_blocks * size.f_frsize >> 20} in {_SHARED_MEMORY}"
+    if free >= _ENOUGH:
+        return Finding("shared memory", True, told)
+    return Finding(
+        "shared memory",
+        False,
+        f"{told}: at least {_ENOUGH >> 20} MiB are needed; give a container --shm-size=1g, else remount it larger "
+        f"(mount -o remount,size=1g {_SHARED_MEMORY}) or remove directories of drivers that are gone",
+    )
+
+
+def _aeron_dir(archive_dir: Path) -> Path | None:
+    try:
+        mark = ArchiveMark.read(archive_dir)
+    except (AeronError, OSError):
+        return None
+    return Path(mark.aeron_dir) if mark is not None and mark.is_active else None
+
+
+def _driver(directory: Path | None, timeout: float) -> str:
+    with Client.connect(None if directory is None else str(directory), driver_timeout=timeout) as client:
+        return f"alive in {client.aeron_dir}"
+
+
+def _archive(archive_dir: Path, aeron_dir: Path | None, timeout: float) -> str:
+    mark = running_mark(archive_dir)
+    with (
+        Client.connect(str(aeron_dir or mark.aeron_dir), driver_timeout=timeout) as client,
+        Archive.connect(client, context_from_mark(mark), timeout=timeout),
+    ):
+        return f"answers in {archive_dir.absolute()} (process {mark.pid}, archive id {mark.archive_id})"
+
+
+def _archive_errors(archive_dir: Path) -> Finding:
+    try:
+        errors = marked_errors(archive_dir)
+    except OSError:
+        errors = ()
+    if not errors:
+        return Finding("archive errors", True, "none")
+    last = max(errors, key=lambda error: error.last)
+    told = f"{len(errors)} kinds, the last one: {last.text.splitlines()[0]}"
+    return Finding("archive errors", False, f"{told}; all are in the mark file and in {archive_dir / 'archive.log'}")

@@ -1,0 +1,85 @@
+"""Options that several commands share, and the connection that they lead to."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aeron_py.archive.client import Archive
+from aeron_py.archive.context import ArchiveContext
+from aeron_py.archive.mark import ArchiveMark
+from aeron_py.archive.server import context_from_mark
+from aeron_py.client import Client
+from aeron_py.errors import ArchiveConnectionError
+
+ArchiveDir = Annotated[
+    Path, typer.Option("--archive-dir", help="Where the archive keeps its recordings.", show_default=True)
+]
+AeronDir = Annotated[
+    Path | None,
+    typer.Option("--aeron-dir", help="The media driver's directory. By default the one that the archive uses."),
+]
+ControlChannel = Annotated[
+    str | None,
+    typer.Option(
+        "--control-channel", help="Where the archive takes requests. By default what it noted in its directory."
+    ),
+]
+ControlStreamId = Annotated[int, typer.Option("--control-stream-id", help="The stream id of the control channel.")]
+Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for an answer.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+DEFAULT_ARCHIVE_DIR = Path("recordings")
+DEFAULT_CONTROL_STREAM_ID = 100
+DEFAULT_TIMEOUT = 10.0
+
+
+@contextlib.contextmanager
+def connected(
+    archive_dir: Path, aeron_dir: Path | None, control_channel: str | None, control_stream_id: int, timeout: float
+) -> Iterator[Archive]:
+    """The archive that the options name.
+
+    Raises:
+        ArchiveConnectionError: no archive runs there.
+    """
+    if control_channel is not None:
+        context = ArchiveContext(
+            control_request_channel=control_channel,
+            control_request_stream_id=control_stream_id,
+            control_response_channel=(
+                "aeron:ipc?term-length=64k"
+                if control_channel.startswith("aeron:ipc")
+                else "aeron:udp?endpoint=localhost:0"
+            ),
+        )
+    else:
+        mark = running_mark(archive_dir)
+        context = context_from_mark(mark)
+        aeron_dir = aeron_dir or Path(mark.aeron_dir)
+    with (
+        Client.connect(None if aeron_dir is None else str(aeron_dir), driver_timeout=timeout) as client,
+        Archive.connect(client, context, timeout=timeout) as archive,
+    ):
+        yield archive
+
+
+def running_mark(archive_dir: Path) -> ArchiveMark:
+    """The mark of the archive that runs in a directory.
+
+    Raises:
+        ArchiveConnectionError: none does; says how to start or name one.
+    """
+    mark = ArchiveMark.read(archive_dir)
+    advice = (
+        f"start one with  aeron-py up --archive-dir {archive_dir}  or name one with --archive-dir or --control-channel"
+    )
+    if mark is None:
+        raise ArchiveConnectionError(f"no archive has run in {archive_dir.absolute()}: {advice}")
+    if not mark.is_active:
+        raise ArchiveConnectionError(f"the archive in {archive_dir.absolute()} does not run: {advice}")
+    return mark
