@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 import aeron_py
@@ -41,20 +40,13 @@ app = typer.Typer(
 
 
 def run(stop: StopSignal | None) -> int:
-    """Run the command line; returns the exit status."""
+    """Run the command line; ends with SystemExit, or returns the exit status."""
     try:
-        status = app(obj=stop, standalone_mode=False)
-    except click.exceptions.Abort:
-        return 130
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        app(obj=stop)
     except (AeronError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
-    return status if isinstance(status, int) else 0
+    return 0
 
 
 @app.callback(invoke_without_command=True)
@@ -86,9 +78,9 @@ def up(
         ThreadingMode, typer.Option("--threading-mode", help="The media driver's.", case_sensitive=False)
     ] = ThreadingMode.SHARED,
     as_json: AsJson = False,
-) -> int:
+) -> None:
     """Run a media driver and an archive until SIGINT or SIGTERM, which end them in order, with status 0."""
-    return _up(
+    status = _up(
         context.obj or StopSignal(),
         archive_dir=None if no_archive else archive_dir,
         aeron_dir=aeron_dir,
@@ -96,6 +88,7 @@ def up(
         threading_mode=threading_mode,
         as_json=as_json,
     )
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -133,7 +126,7 @@ def doctor(
     aeron_dir: AeronDir = None,
     timeout: Timeout = 3.0,
     as_json: AsJson = False,
-) -> int:
+) -> None:
     """Check what is installed and whether a driver and an archive run; each line that fails says what to do."""
     findings = []
     for finding in _doctor.examine(archive_dir, aeron_dir, timeout):
@@ -142,4 +135,4 @@ def doctor(
             print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.check.ljust(14)}  {finding.text}", flush=True)
     if as_json:
         print(render.as_json(findings))
-    return 0 if all(finding.ok for finding in findings) else 1
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
