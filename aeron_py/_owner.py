@@ -18,10 +18,26 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
-from aeron_py.errors import BusyError, ClosedError, ForkedError
+from aeron_py.errors import AeronError, BusyError, ClosedError, ForkedError
 
 _handles: weakref.WeakSet[Handle] = weakref.WeakSet()
 _roots: dict[Handle, None] = {}
+
+# At exit nobody waits longer than this for a daemon thread that will never leave its call.
+_EXIT_PATIENCE = 2.0
+_exit_deadline: float | None = None
+
+
+class Description(str):
+    """A handle's description that leads back to the handle: C gives it to the functions that make its errors."""
+
+    __slots__ = ("handle",)
+    handle: weakref.ref[Handle]
+
+
+def restated(error: AeronError, operation: str) -> AeronError:
+    """The same error for another call."""
+    return type(error)(error.message, operation=operation, code=error.code, kind=error.kind, detail=error.detail)
 
 
 class Handle:
@@ -34,6 +50,7 @@ class Handle:
         parent: the handle that must outlive this one; None for a root.
         disarm: called once before the release, and in a forked child, with the error to raise from then on: makes
             built-in objects that hold the raw address stop using it.
+        refresh: of a root, looks for news before a child of it reports itself closed.
     """
 
     __slots__ = (
@@ -41,6 +58,7 @@ class Handle:
         "_children",
         "_disarm",
         "_lock",
+        "_refresh",
         "_release",
         "_users",
         "description",
@@ -56,14 +74,17 @@ class Handle:
         release: Callable[[Any], None],
         *,
         parent: Handle | None = None,
-        disarm: Callable[[ClosedError], None] | None = None,
+        disarm: Callable[[AeronError], None] | None = None,
+        refresh: Callable[[], None] | None = None,
     ) -> None:
-        self.description = description
+        self.description = Description(description)
+        self.description.handle = weakref.ref(self)
         self.pointer: Any = pointer
         self.parent = parent
-        self.reason: ClosedError | None = None
+        self.reason: AeronError | None = None
         self._release = release
         self._disarm = disarm
+        self._refresh = refresh
         self._children: dict[Handle, None] = {}
         self._users: dict[int, int] = {}
         self._lock = threading.RLock()
@@ -83,23 +104,49 @@ class Handle:
 
         Raises:
             ClosedError: it was closed, or the process was forked since.
+            AeronError: what it belongs to was lost: the error says why.
         """
         pointer = self.pointer
-        if pointer is None:
+        if pointer is None or self.reason is not None:
             raise self.closed_error(operation)
         return pointer
 
-    def closed_error(self, operation: str) -> ClosedError:
+    def closed_error(self, operation: str) -> AeronError:
         """The error that tells why this handle can't be used any more."""
         if isinstance(self.reason, ForkedError):
             return ForkedError(
                 f"{self.description} belongs to the parent process: make a new client in the child", operation=operation
             )
+        if self.reason is not None and self.pointer is not None:
+            return restated(self.reason, operation)
         return ClosedError(f"{self.description} is closed", operation=operation)
+
+    def explain(self, operation: str) -> AeronError | None:
+        """Why C says that this is closed, though nobody closed it here; None when nothing is known."""
+        root = self
+        while root.parent is not None:
+            root = root.parent
+        if root._refresh is not None:
+            root._refresh()
+        return None if self.pointer is not None and self.reason is None else self.closed_error(operation)
+
+    def lose(self, reason: AeronError) -> None:
+        """From now on this and its children raise ``reason``; what they hold is still let go by their close."""
+        if self.pointer is None or self.reason is not None:
+            return
+        self.reason = reason
+        for child in list(self._children):
+            child.lose(reason)
+        if self._disarm is not None:
+            self._disarm(reason)
 
     @contextlib.contextmanager
     def using(self, operation: str) -> Iterator[Any]:
-        """The pointer, kept from being released until the block ends: for calls that let other threads run."""
+        """The pointer, kept from being released until the block ends: for calls that let other threads run.
+
+        Raises:
+            AeronError: as :meth:`get`.
+        """
         thread = threading.get_ident()
         self._users[thread] = self._users.get(thread, 0) + 1
         try:
@@ -126,23 +173,31 @@ class Handle:
             pointer = self.pointer
             if pointer is None:
                 return
+            self._close_children()
+            self.pointer = None
             try:
-                for child in reversed(list(self._children)):
-                    child.close()
-                self.pointer = None
                 if self._disarm is not None:
                     self._disarm(ClosedError(f"{self.description} is closed"))
-                while self._users:
-                    time.sleep(0.0001)
-                self._release(pointer)
-            except BusyError:
+                self._await_users()
+                # One that was being added meanwhile.
+                self._close_children()
+            except BaseException:
                 self.pointer = pointer
                 raise
-            finally:
-                if self.pointer is None:
-                    _roots.pop(self, None)
-                    if self.parent is not None:
-                        self.parent._children.pop(self, None)
+            _roots.pop(self, None)
+            if self.parent is not None:
+                self.parent._children.pop(self, None)
+            self._release(pointer)
+
+    def _close_children(self) -> None:
+        for child in reversed(list(self._children)):
+            child.close()
+
+    def _await_users(self) -> None:
+        while self._users:
+            if _exit_deadline is not None and time.monotonic() > _exit_deadline:
+                raise BusyError(f"{self.description} is still in use by another thread", operation="close")
+            time.sleep(0.0001)
 
     def forked(self) -> None:
         """In a forked child: forget the pointer without releasing it, it belongs to the parent."""
@@ -206,6 +261,8 @@ def _forked() -> None:
 @atexit.register
 def _close_all() -> None:
     """At interpreter exit, clients before the drivers they talk to: newest first."""
+    global _exit_deadline
+    _exit_deadline = time.monotonic() + _EXIT_PATIENCE
     for handle in reversed(list(_roots)):
         with contextlib.suppress(Exception):
             handle.close()
