@@ -13,8 +13,6 @@
 #include "util/aeron_error.h"
 #include "watch_entry.h"
 
-#define MIN_PARK_NS INT64_C(50000)
-
 /* Nobody parked: the thread stays near for so long, so that the next waiter with a bell need not wake it. */
 #define NEAR_NS INT64_C(1000000000)
 
@@ -28,6 +26,7 @@ struct shim_watch_stct
     pthread_t thread;
     shim_watch_entry_t *first;
     int64_t spin_ns;
+    int64_t min_park_ns;
     int64_t max_park_ns;
     int64_t bell_park_ns;
     int64_t since_ns; /* the last time something happened that an eager waiter may follow */
@@ -119,7 +118,7 @@ static void idle(shim_watch_t *watch, bool any, bool eager)
     }
     else
     {
-        const int64_t quarter_ns = waited_ns / 4 > MIN_PARK_NS ? waited_ns / 4 : MIN_PARK_NS;
+        const int64_t quarter_ns = waited_ns / 4 > watch->min_park_ns ? waited_ns / 4 : watch->min_park_ns;
         park_for(watch, quarter_ns < watch->max_park_ns ? quarter_ns : watch->max_park_ns);
     }
 }
@@ -182,7 +181,12 @@ static void watch_release(shim_watch_t *watch)
 }
 
 int shim_watch_create(
-    shim_watch_t **watch, int32_t strategy, int64_t spin_ns, int64_t max_park_ns, int64_t bell_park_ns)
+    shim_watch_t **watch,
+    int32_t strategy,
+    int64_t spin_ns,
+    int64_t min_park_ns,
+    int64_t max_park_ns,
+    int64_t bell_park_ns)
 {
     shim_watch_t *created = calloc(1, sizeof(*created));
     if (NULL == created)
@@ -200,6 +204,7 @@ int shim_watch_create(
 
     created->strategy = strategy;
     created->spin_ns = spin_ns;
+    created->min_park_ns = min_park_ns;
     created->max_park_ns = max_park_ns;
     created->bell_park_ns = bell_park_ns;
     created->references = 1;

@@ -8,8 +8,8 @@ typedef enum shim_watch_strategy_en
 {
     SHIM_WATCH_SPIN = 0,    /* look all the time */
     SHIM_WATCH_YIELD = 1,   /* let others run between two looks */
-    SHIM_WATCH_BACKOFF = 2, /* spin, yield, then park for a quarter of the time waited so far, up to max_park_ns */
-    SHIM_WATCH_SLEEP = 3    /* look every max_park_ns */
+    SHIM_WATCH_BACKOFF = 2, /* spin, yield, then park: a quarter of the time waited so far, within the bounds given */
+    SHIM_WATCH_SLEEP = 3    /* park for max_park_ns */
 }
 shim_watch_strategy_t;
 
@@ -26,7 +26,12 @@ shim_watch_kind_t;
 
 /* The thread starts with the first entry that parks. Parks of waiters that have a doorbell last up to bell_park_ns. */
 int shim_watch_create(
-    shim_watch_t **watch, int32_t strategy, int64_t spin_ns, int64_t max_park_ns, int64_t bell_park_ns);
+    shim_watch_t **watch,
+    int32_t strategy,
+    int64_t spin_ns,
+    int64_t min_park_ns,
+    int64_t max_park_ns,
+    int64_t bell_park_ns);
 
 /* Stops the thread and wakes whoever is parked. The watch itself goes when its last entry is deleted. */
 void shim_watch_close(shim_watch_t *watch);
