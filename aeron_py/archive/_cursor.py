@@ -1,0 +1,151 @@
+"""Where a reader stands in a recording: brings the next piece under the walk in C, and judges how a walk ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aeron_py._ffi import ffi, lib
+from aeron_py.archive._segments import Segments
+from aeron_py.archive.recordings import RecordingDescriptor
+from aeron_py.errors import SettingError
+
+__all__ = ["Cursor"]
+
+UNLIMITED = 1 << 62
+
+
+class Cursor:
+    """A walk (``shim_walk_t``) with the memory that it walks in.
+
+    Args:
+        segments: of the recording.
+        recording: its descriptor.
+        limit: returns how far it can be read now.
+        final: whether that is where the recording ends for good: a message that is not whole there never will be.
+        scan: the limit is not known, it is where nothing was written.
+        chunk_length: bytes read at once.
+    """
+
+    def __init__(
+        self,
+        segments: Segments,
+        recording: RecordingDescriptor,
+        limit: Callable[[], int],
+        *,
+        final: bool,
+        scan: bool,
+        chunk_length: int,
+    ) -> None:
+        self.segments = segments
+        self.memory: Any = None
+        self.end_found: int | None = None
+        self._limit = limit
+        self._final = final
+        self._scan = scan
+        self._chunk_length = self._wanted = chunk_length
+        self._short = False
+        self.walk = ffi.new("shim_walk_t *")
+        self.walk.term_length = recording.term_buffer_length
+        self.walk.initial_term_id = recording.initial_term_id
+        self.walk.stream_id = recording.stream_id
+
+    @property
+    def position(self) -> int:
+        """The stream position where it stands."""
+        return int(self.walk.position + self.walk.offset)
+
+    @property
+    def used_up(self) -> bool:
+        """Whether the walk has passed all memory it was given."""
+        return bool(self.walk.offset >= self.walk.length)
+
+    def limit(self) -> int:
+        """How far can be read now."""
+        limit = self._limit()
+        return limit if self.end_found is None else min(limit, self.end_found)
+
+    def stand(self, position: int) -> None:
+        """Stand at a position, with no memory: views of the former stay valid, they hold it."""
+        walk = self.walk
+        walk.data = ffi.NULL
+        walk.length = walk.offset = 0
+        walk.position = position
+        self.memory = None
+        self._short = False
+
+    def load(self, length: int | None = None) -> bool:
+        """Read the next piece into memory of its own; False when there is nothing up to the limit."""
+        position = self.position
+        end = min(self.limit(), self.segments.end(position))
+        length = min(self._wanted if length is None else length, end - position)
+        if length <= 0 or (self._scan and not self.segments.exists(position)):
+            return False
+        self.stand(position)
+        self.memory = self.segments.load(self.walk, length)
+        self._short = self.walk.length < length
+        if self.walk.length == 0:
+            return self._ended(position)
+        return True
+
+    def map(self, *, private: bool) -> int | None:
+        """Map the segment from here to the limit; the offset in the mapping of where the walk begins, or None."""
+        position = self.position
+        if self._scan:
+            raise SettingError(
+                f"recording {self.segments.recording_id} has no stop position, it can only be read by copying: "
+                "with read_batch, to_arrow or copy=True",
+                operation="read a recording",
+            )
+        end = min(self.limit(), self.segments.end(position))
+        if end <= position:
+            return None
+        mapped, offset = self.segments.map(position, end, private=private)
+        self.stand(position)
+        self.memory = mapped
+        self.walk.data = ffi.from_buffer("uint8_t[]", mapped) + offset
+        self.walk.length = end - position
+        return offset
+
+    def settle(self) -> bool:
+        """After a walk that listed nothing more: whether to load or map the next piece and go on.
+
+        Raises:
+            DamagedRecordingError: the walk met what can't be a frame of this recording.
+        """
+        walk, position = self.walk, self.position
+        end = int(walk.position + walk.length)
+        status = walk.status
+        if status in (lib.SHIM_WALK_DAMAGED, lib.SHIM_WALK_UNWRITTEN):
+            return self._ended(position)
+        if status == lib.SHIM_WALK_INCOMPLETE:
+            if self._short:
+                return self._ended(position)
+            if end >= self.limit():
+                self.stand(end if self._final else position)
+                return False
+            if end >= self.segments.end(position):
+                position = end
+            elif walk.offset == 0:
+                self._wanted *= 2
+        else:
+            self._wanted = self._chunk_length
+        self.stand(position)
+        return True
+
+    def _ended(self, position: int) -> bool:
+        """No sound frame at ``position``: the end when that is what is looked for, else an error."""
+        status = self.walk.status if self.walk.length else lib.SHIM_WALK_INCOMPLETE
+        header = bytes(ffi.buffer(self.walk.data + self.walk.offset, 32)) if self._header_there() else b""
+        self.stand(position)
+        if self._scan and status != lib.SHIM_WALK_DAMAGED:
+            self.end_found = position
+            return False
+        if not header or status == lib.SHIM_WALK_INCOMPLETE:
+            raise self.segments.damaged("the segment file is shorter than what was recorded", position)
+        if status == lib.SHIM_WALK_UNWRITTEN:
+            raise self.segments.damaged(f"nothing was written here, though recorded up to {self.limit()}", position)
+        raise self.segments.damaged(f"this is no frame of the recording, its header is {header.hex(' ', 4)}", position)
+
+    def _header_there(self) -> bool:
+        return bool(self.walk.offset + 32 <= self.walk.length)

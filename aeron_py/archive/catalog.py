@@ -1,0 +1,149 @@
+"""The catalog of an archive, read straight from its directory: no archive has to run, nothing is written."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from aeron_py.archive.recordings import RecordingDescriptor
+from aeron_py.errors import AeronError, ArchiveErrorCode, ErrorKind, UnknownRecordingError
+
+__all__ = ["CATALOG_FILE_NAME", "CatalogError", "find_recording", "read_catalog", "segment_files"]
+
+CATALOG_FILE_NAME = "archive.catalog"
+_MAJOR_VERSION = 3
+_STATE_VALID = 1
+_HEADER = struct.Struct("<iiqi")  # version, length, next recording id, alignment of the entries
+_HEADER_LENGTH = 32
+_ENTRY = struct.Struct("<iii")  # length of the descriptor, state, checksum
+_ENTRY_LENGTH = 32
+_DESCRIPTOR = struct.Struct("<7q6i")
+_LENGTH = struct.Struct("<i")
+_OLD_ALIGNMENT = 1024
+
+
+class CatalogError(AeronError):
+    """There is no catalog in that directory, or none that can be read."""
+
+    default_kind = ErrorKind.ARCHIVE
+
+
+def read_catalog(archive_dir: str | os.PathLike[str]) -> list[RecordingDescriptor]:
+    """Every valid recording in the catalog of an archive directory, oldest first.
+
+    May be read while the archive runs. ``stop_position`` of an active recording is not known here, and neither is that
+    of a recording whose archive was killed, until the archive is started again.
+
+    Args:
+        archive_dir: the directory of the archive, with ``archive.catalog`` and the segment files.
+
+    Raises:
+        CatalogError: no catalog there, one of another version, or a damaged one.
+    """
+    path = Path(archive_dir) / CATALOG_FILE_NAME
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CatalogError(f"no archive in {os.fspath(archive_dir)!r}: {error.strerror}: {path}") from error
+    return list(_descriptors(data, path))
+
+
+def find_recording(archive_dir: str | os.PathLike[str], recording_id: int) -> RecordingDescriptor:
+    """The descriptor of one recording, from the catalog in the archive directory.
+
+    Raises:
+        UnknownRecordingError: no such recording: the message names the nearest ids.
+        CatalogError: no readable catalog.
+    """
+    recordings = read_catalog(archive_dir)
+    for recording in recordings:
+        if recording.recording_id == recording_id:
+            return recording
+    near = sorted(recordings, key=lambda each: abs(each.recording_id - recording_id))[:5]
+    there = ", ".join(str(each.recording_id) for each in sorted(near, key=lambda each: each.recording_id))
+    raise UnknownRecordingError(
+        f"no recording {recording_id} in {os.fspath(archive_dir)!r}: "
+        + (f"of {len(recordings)} the nearest are {there}" if recordings else "it has no recordings"),
+        operation="find_recording",
+        archive_code=ArchiveErrorCode.UNKNOWN_RECORDING,
+    )
+
+
+def segment_files(archive_dir: str | os.PathLike[str], recording_id: int) -> dict[int, Path]:
+    """The segment files of a recording that are on disk, by base position, in order.
+
+    They are named ``<recording id>-<base position>.rec``.
+    """
+    prefix = f"{recording_id}-"
+    found: dict[int, Path] = {}
+    for entry in os.scandir(archive_dir):
+        name = entry.name
+        if name.startswith(prefix) and name.endswith(".rec") and name[len(prefix) : -4].isdigit():
+            found[int(name[len(prefix) : -4])] = Path(entry.path)
+    return dict(sorted(found.items()))
+
+
+def _descriptors(data: bytes, path: Path) -> Iterator[RecordingDescriptor]:
+    if len(data) < _HEADER_LENGTH:
+        raise CatalogError(f"damaged catalog, {len(data)} bytes are less than its header: {path}")
+    version, _length, _next_id, alignment = _HEADER.unpack_from(data, 0)
+    if version >> 16 != _MAJOR_VERSION:
+        raise CatalogError(
+            f"catalog version {version >> 16}.{version >> 8 & 255}.{version & 255} is not {_MAJOR_VERSION}.x: "
+            f"migrate it with ArchiveTool: {path}"
+        )
+    offset = _HEADER_LENGTH if alignment else _OLD_ALIGNMENT
+    alignment = alignment or _OLD_ALIGNMENT
+    if alignment < 0 or alignment & (alignment - 1):
+        raise CatalogError(f"damaged catalog, alignment {alignment}: {path}")
+    last_id = -1
+    while offset + _ENTRY_LENGTH <= len(data):
+        length, state, _checksum = _ENTRY.unpack_from(data, offset)
+        if length <= 0:
+            return
+        try:
+            recording = _descriptor(data, offset + _ENTRY_LENGTH, length)
+        except (struct.error, ValueError) as error:
+            raise CatalogError(f"damaged catalog, entry at byte {offset}, after recording {last_id}: {path}") from error
+        if recording.recording_id <= last_id:
+            raise CatalogError(
+                f"damaged catalog, recording {recording.recording_id} after {last_id} at byte {offset}: {path}"
+            )
+        last_id = recording.recording_id
+        if state == _STATE_VALID:
+            yield recording
+        offset += (length + _ENTRY_LENGTH + alignment - 1) & -alignment
+
+
+def _descriptor(data: bytes, offset: int, length: int) -> RecordingDescriptor:
+    end = offset + length
+    fields = _DESCRIPTOR.unpack_from(data, offset)
+    offset += _DESCRIPTOR.size
+    texts = []
+    for _ in range(3):
+        (size,) = _LENGTH.unpack_from(data, offset)
+        offset += _LENGTH.size
+        if size < 0 or offset + size > end or end > len(data):
+            raise ValueError(size)
+        texts.append(data[offset : offset + size].decode("utf-8", "replace"))
+        offset += size
+    return RecordingDescriptor(
+        control_session_id=fields[0],
+        correlation_id=fields[1],
+        recording_id=fields[2],
+        start_timestamp=fields[3],
+        stop_timestamp=fields[4],
+        start_position=fields[5],
+        stop_position=fields[6],
+        initial_term_id=fields[7],
+        segment_file_length=fields[8],
+        term_buffer_length=fields[9],
+        mtu_length=fields[10],
+        session_id=fields[11],
+        stream_id=fields[12],
+        stripped_channel=texts[0],
+        original_channel=texts[1],
+        source_identity=texts[2],
+    )
