@@ -7,12 +7,14 @@ import random
 import re
 import socket
 import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from aeron_py._ffi import ffi, lib
 from aeron_py.archive import java as _java
 from aeron_py.archive._lock import DirectoryLock
 from aeron_py.archive.child import ChildProcess
@@ -112,7 +114,7 @@ class Launch:
         return self.java.command(_java.ARCHIVE_MAIN, properties=properties, options=self.java_options)
 
     def _await_ready(self, child: ChildProcess, started: float, deadline: float) -> ArchiveMark:
-        """The archive writes its version into the mark file when it is ready, and its pid long before."""
+        """It writes its version into the mark file when it is nearly ready, and is when its conductor turns."""
         while True:
             status = child.wait(0.01)
             if status is not None:
@@ -124,8 +126,9 @@ class Launch:
                 mark is not None
                 and mark.pid == child.pid
                 and mark.version
-                and started - 1 <= mark.activity
+                and mark.activity >= started - 1
                 and not mark.is_starting
+                and _conductor_turns(self.aeron_dir, mark.archive_id)
             ):
                 return mark
             if time.monotonic() >= deadline:
@@ -154,12 +157,34 @@ class Launch:
 
 
 _OPERATION = "ArchiveServer.launch"
+_MAX_CYCLE_TIME_TYPE_ID = 103
+"""``AeronCounters.ARCHIVE_MAX_CYCLE_TIME_TYPE_ID``; its key begins with the archive's id."""
+_COUNTERS_AT_MOST = 64
 
 
 class _EndedError(Exception):
     def __init__(self, message: str, log: str) -> None:
         super().__init__(message + _quote(log))
         self.log = log
+
+
+def _conductor_turns(aeron_dir: Path, archive_id: int) -> bool:
+    """Whether the archive's conductor has gone round once, as its counter of the longest round tells."""
+    cnc = ffi.new("aeron_cnc_t **")
+    if lib.aeron_cnc_init(cnc, os.fsencode(aeron_dir), 0) < 0:
+        return False
+    try:
+        counters = ffi.new("shim_counter_t[]", _COUNTERS_AT_MOST)
+        count = lib.shim_counters_scan(
+            lib.aeron_cnc_counters_reader(cnc[0]), _MAX_CYCLE_TIME_TYPE_ID, counters, _COUNTERS_AT_MOST
+        )
+        return any(
+            counters[i].value > 0
+            and int.from_bytes(bytes(counters[i].key[0:8]), sys.byteorder, signed=True) == archive_id
+            for i in range(min(count, _COUNTERS_AT_MOST))
+        )
+    finally:
+        lib.aeron_cnc_close(cnc[0])
 
 
 def read_log(path: Path, start: int = 0) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from aeron_py import _aeron
 from aeron_py.errors import SettingError
 
 __all__ = ["Java", "find_jar", "find_java"]
@@ -89,7 +90,8 @@ def find_jar() -> Path:
     Raises:
         SettingError: it is not there.
     """
-    path = Path(__file__).parent.parent / "_server" / "aeron-all.jar"
+    # Beside the extension: in an editable install what is built does not lie with the sources.
+    path = Path(_aeron.__file__).parent / "_server" / "aeron-all.jar"
     if not path.is_file():
         raise SettingError(f"{path} is missing: aeron-py was not installed whole, reinstall it", operation="find_jar")
     return path

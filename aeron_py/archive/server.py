@@ -238,7 +238,7 @@ def context_from_mark(mark: ArchiveMark, *, local: bool = True) -> ArchiveContex
         return ArchiveContext(
             control_request_channel=mark.local_control_channel,
             control_request_stream_id=mark.local_control_stream_id,
-            control_response_channel="aeron:ipc?term-length=64k",
+            control_response_channel="aeron:ipc",
         )
     if not mark.control_channel:
         raise ArchiveError("the archive takes no requests over the network: start it with a control_channel")

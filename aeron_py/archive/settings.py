@@ -110,6 +110,8 @@ def archive_properties(settings: Mapping[str, Any]) -> dict[str, str]:
     if merged.get("control_channel") == "":
         del result[_PREFIX + "control.channel"]
         result[_PREFIX + "control.channel.enabled"] = "false"
+        # For its sessions with other archives, which it otherwise derives from the channel.
+        result[_PREFIX + "control.response.channel"] = "aeron:udp?endpoint=localhost:0"
     return result
 
 

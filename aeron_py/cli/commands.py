@@ -15,6 +15,7 @@ from aeron_py.cli.options import (
     DEFAULT_ARCHIVE_DIR,
     DEFAULT_CONTROL_STREAM_ID,
     DEFAULT_TIMEOUT,
+    THREADING_MODES,
     AeronDir,
     ArchiveDir,
     AsJson,
@@ -22,6 +23,7 @@ from aeron_py.cli.options import (
     ControlStreamId,
     Timeout,
     connected,
+    threading_mode_of,
 )
 from aeron_py.cli.stopping import StopSignal
 from aeron_py.cli.up import up as _up
@@ -75,7 +77,10 @@ def up(
         ),
     ] = None,
     threading_mode: Annotated[
-        ThreadingMode, typer.Option("--threading-mode", help="The media driver's.", case_sensitive=False)
+        ThreadingMode,
+        typer.Option(
+            "--threading-mode", help="The media driver's threads.", parser=threading_mode_of, metavar=THREADING_MODES
+        ),
     ] = ThreadingMode.SHARED,
     as_json: AsJson = False,
 ) -> None:

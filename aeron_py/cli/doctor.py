@@ -16,7 +16,8 @@ from aeron_py.archive.mark import ArchiveMark, marked_errors
 from aeron_py.archive.server import context_from_mark
 from aeron_py.cli.options import running_mark
 from aeron_py.client import Client
-from aeron_py.errors import AeronError
+from aeron_py.driver import default_aeron_dir, driver_info
+from aeron_py.errors import AeronError, DriverTimeoutError
 
 _SHARED_MEMORY = Path("/dev/shm")
 _ENOUGH = 256 << 20
@@ -52,7 +53,7 @@ def examine(archive_dir: Path, aeron_dir: Path | None, timeout: float) -> Iterat
     yield _found("java", _java)
     yield _shared_memory()
     directory = aeron_dir or _aeron_dir(archive_dir)
-    yield _found("driver", lambda: _driver(directory, timeout))
+    yield _found("driver", lambda: _driver(directory))
     yield _found("archive", lambda: _archive(archive_dir, aeron_dir, timeout))
     yield _archive_errors(archive_dir)
 
@@ -94,9 +95,17 @@ def _aeron_dir(archive_dir: Path) -> Path | None:
     return Path(mark.aeron_dir) if mark is not None and mark.is_active else None
 
 
-def _driver(directory: Path | None, timeout: float) -> str:
-    with Client.connect(None if directory is None else str(directory), driver_timeout=timeout) as client:
-        return f"alive in {client.aeron_dir}"
+def _driver(directory: Path | None) -> str:
+    path = default_aeron_dir() if directory is None else str(directory)
+    info = driver_info(path)
+    if info is None:
+        raise DriverTimeoutError(f"no media driver in {path}: start one with  aeron-py up --aeron-dir {path}")
+    if not info.alive:
+        silence = "was shut down" if info.heartbeat_age is None else f"is silent for {info.heartbeat_age:.0f} s"
+        raise DriverTimeoutError(
+            f"the media driver in {path} (process {info.pid}) {silence}: start one with  aeron-py up --aeron-dir {path}"
+        )
+    return f"alive in {path} (process {info.pid})"
 
 
 def _archive(archive_dir: Path, aeron_dir: Path | None, timeout: float) -> str:

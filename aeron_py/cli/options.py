@@ -14,6 +14,7 @@ from aeron_py.archive.context import ArchiveContext
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.server import context_from_mark
 from aeron_py.client import Client
+from aeron_py.driver import ThreadingMode
 from aeron_py.errors import ArchiveConnectionError
 
 ArchiveDir = Annotated[
@@ -36,6 +37,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 DEFAULT_ARCHIVE_DIR = Path("recordings")
 DEFAULT_CONTROL_STREAM_ID = 100
 DEFAULT_TIMEOUT = 10.0
+THREADING_MODES = "|".join(mode.name.lower() for mode in ThreadingMode)
+
+
+def threading_mode_of(name: str | ThreadingMode) -> ThreadingMode:
+    """The mode of that name.
+
+    Raises:
+        typer.BadParameter: there is none.
+    """
+    if isinstance(name, ThreadingMode):
+        return name
+    try:
+        return ThreadingMode[name.upper()]
+    except KeyError:
+        raise typer.BadParameter(f"{name!r} is none of {THREADING_MODES}") from None
 
 
 @contextlib.contextmanager
@@ -52,9 +68,7 @@ def connected(
             control_request_channel=control_channel,
             control_request_stream_id=control_stream_id,
             control_response_channel=(
-                "aeron:ipc?term-length=64k"
-                if control_channel.startswith("aeron:ipc")
-                else "aeron:udp?endpoint=localhost:0"
+                "aeron:ipc" if control_channel.startswith("aeron:ipc") else "aeron:udp?endpoint=localhost:0"
             ),
         )
     else:

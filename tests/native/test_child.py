@@ -13,6 +13,7 @@ import pytest
 
 from aeron_py.archive.child import ChildProcess
 from aeron_py.errors import AeronError
+from tests.processes import is_alive
 from tests.waiting import wait_until
 
 
@@ -25,14 +26,6 @@ def output(tmp_path: Path) -> Iterator[int]:
 
 def read(fd: int) -> str:
     return os.pread(fd, 1 << 16, 0).decode()
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_status_and_output_arrive(output: int) -> None:
