@@ -32,7 +32,7 @@ docs: $(VENV)/docs
 	$(BIN)/sphinx-build -W docs build/docs
 
 wheel: $(VENV)/installed
-	$(BIN)/pip wheel --no-deps --wheel-dir dist .
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/pip wheel --no-build-isolation --no-deps --wheel-dir dist .
 
 # The interpreter itself is not built with AddressSanitizer, so its runtime is loaded first; and CPython leaks by design.
 sanitize: $(SANITIZED)/installed
@@ -50,20 +50,27 @@ define check_tools
     test -z "$$missing" || { echo "missing:$$missing. $(NEEDS)" >&2; exit 1; }
 endef
 
+# Tools of the build itself are installed once, so that building again after a change of C takes seconds.
+BUILD_TOOLS := cmake ninja $$($(PYTHON) -c 'import tomllib; \
+    print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])')
+INSTALL := install -q --disable-pip-version-check
+
 # An editable install: Python sources are used in place, only the extension has to be built again.
 $(VENV)/installed: $(NATIVE)
 	$(check_tools)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo '$(NEEDS)' >&2; exit 1; }
-	$(BIN)/pip install -q --disable-pip-version-check -e '.[test,lint]'
+	$(BIN)/pip $(INSTALL) $(BUILD_TOOLS)
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/pip $(INSTALL) --no-build-isolation -e '.[test,lint]'
 	@touch $@
 
 $(VENV)/docs: $(VENV)/installed
-	$(BIN)/pip install -q --disable-pip-version-check -e '.[docs]'
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/pip $(INSTALL) --no-build-isolation -e '.[docs]'
 	@touch $@
 
 $(SANITIZED)/installed: $(NATIVE)
 	$(check_tools)
 	@test -x $(SANITIZED)/bin/python || $(PYTHON) -m venv $(SANITIZED) || { echo '$(NEEDS)' >&2; exit 1; }
-	$(SANITIZED)/bin/pip install -q --disable-pip-version-check -Cbuild-dir=build/sanitize \
+	$(SANITIZED)/bin/pip $(INSTALL) $(BUILD_TOOLS)
+	PATH="$$PWD/$(SANITIZED)/bin:$$PATH" $(SANITIZED)/bin/pip $(INSTALL) --no-build-isolation -Cbuild-dir=build/sanitize \
 	    -Ccmake.define.AERON_PY_SANITIZE=ON -e '.[test]'
 	@touch $@

@@ -7,7 +7,7 @@ import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from cffi import CDefError, FFI, FFIError
+from cffi import FFI, CDefError, FFIError
 
 CDEF = Path(__file__).parent / "csrc" / "cdef"
 
