@@ -7,9 +7,10 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from aeron_py._ffi import ffi, lib
+from aeron_py._hot import Message
 from aeron_py.archive import _columnar
 from aeron_py.archive._cursor import UNLIMITED, Cursor
 from aeron_py.archive._segments import DamagedRecordingError, Segments
@@ -27,8 +28,9 @@ __all__ = ["DamagedRecordingError", "RecordedBatch", "RecordingCheck", "Recordin
 
 _CHUNK = 1 << 20
 _FRAME = 32
-_VIEWS = 4096
-_EMPTY = RecordedBatch(ffi.NULL, 0, None, 0)
+_OBJECTS = 1024
+_T = TypeVar("_T")
+_EMPTY = RecordedBatch(ffi.NULL, 0, None, 0, 0, 0)
 
 
 class RecordingReader:
@@ -183,7 +185,9 @@ class RecordingReader:
                 columns = Columns(room if limit is None else min(limit, room))
                 count = lib.shim_walk_messages(walk, columns.pointer, columns.pointer.capacity)
                 if count:
-                    return RecordedBatch(cursor.memory, walk.length, columns, count, self._session_id)
+                    if self._session_id is not None:
+                        columns.pointer.session_ids[0:count] = [self._session_id] * count
+                    return RecordedBatch(cursor.memory, walk.length, columns, 0, count, self.recording.stream_id)
                 if not cursor.settle():
                     return _EMPTY
 
@@ -194,16 +198,11 @@ class RecordingReader:
 
     def __iter__(self) -> Iterator[bytes]:
         """Every message as bytes, up to the limit. Breaking off loses nothing: the next read goes on from there."""
-        for batch in self.batches():
-            positions = batch.positions
-            done = 0
-            try:
-                for payload in batch.payloads():
-                    done += 1
-                    yield payload
-            finally:
-                if done < len(batch):
-                    self._cursor.stand(positions[done - 1])
+        return self._each(RecordedBatch.payloads)
+
+    def messages(self) -> Iterator[Message]:
+        """Every message as an object, up to the limit. Breaking off loses nothing: the next read goes on from there."""
+        return self._each(RecordedBatch.messages)
 
     def views(self) -> Iterator[memoryview]:
         """Every message as a read-only memoryview of the mapped segment file: no copy, but of fragmented messages.
@@ -216,8 +215,8 @@ class RecordingReader:
         while (start := cursor.map(private=True)) is not None:
             whole = memoryview(cursor.memory).toreadonly()[start:]
             while True:
-                columns = Columns(_VIEWS)
-                count = lib.shim_walk_messages(cursor.walk, columns.pointer, _VIEWS)
+                columns = Columns(_OBJECTS)
+                count = lib.shim_walk_messages(cursor.walk, columns.pointer, _OBJECTS)
                 if not count:
                     break
                 done = 0
@@ -316,6 +315,17 @@ class RecordingReader:
         )
         cursor.stand(position)
         return cursor
+
+    def _each(self, objects: Callable[[RecordedBatch], list[_T]]) -> Iterator[_T]:
+        for batch in self.batches(_OBJECTS):
+            done = 0
+            try:
+                for each in objects(batch):
+                    done += 1
+                    yield each
+            finally:
+                if done < len(batch):
+                    self._cursor.stand(batch.positions[done - 1])
 
     def _check_open(self, operation: str) -> None:
         if self._closed:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 from aeron_py._ffi import ffi, lib
+from aeron_py._hot import Message, walk_messages, walk_payloads
 from aeron_py.archive._memory import memory
 
 __all__ = ["RecordedBatch", "RecordingCheck"]
@@ -41,7 +41,7 @@ class RecordingCheck:
 class Columns:
     """Memory for the columns of one batch, in one piece: what C fills."""
 
-    __slots__ = ("_memory", "pointer")
+    __slots__ = ("_memory", "address", "pointer")
 
     def __init__(self, capacity: int) -> None:
         self._memory = memory(32 * capacity)
@@ -53,6 +53,7 @@ class Columns:
         pointer.lengths = narrow
         pointer.session_ids = narrow + capacity
         self.pointer = pointer
+        self.address = _address(pointer)
 
     def view(self, name: str, count: int) -> memoryview:
         """A column as a read-only memoryview of ``count`` integers that keeps the memory alive."""
@@ -66,48 +67,56 @@ class Columns:
         return zip(self.view("offsets", count).tolist(), self.view("lengths", count).tolist(), strict=True)
 
 
-class RecordedBatch:
+class RecordedBatch(Sequence[Message]):
     """Messages read at once, as one piece of memory and columns: nothing is made for a message until it is asked for.
 
-    Everything it gives keeps the memory alive, also after the reader is closed. Iterate it for the messages as bytes.
+    A sequence of :class:`Message`, as a :class:`~aeron_py.Batch` is; a slice is a batch on the same memory. Everything
+    it gives keeps the memory alive, also after the reader is closed.
     """
 
-    __slots__ = ("_columns", "_count", "_data", "_length", "_session_id")
+    __slots__ = ("_columns", "_data", "_length", "_start", "_stop", "_stream_id")
 
-    def __init__(
-        self, data: Any, length: int, columns: Columns | None, count: int, session_id: int | None = None
-    ) -> None:
+    def __init__(self, data: Any, length: int, columns: Columns | None, start: int, stop: int, stream_id: int) -> None:
         self._data = data
         self._length = length
         self._columns = columns
-        self._count = count
-        self._session_id = session_id
+        self._start = start
+        self._stop = stop
+        self._stream_id = stream_id
 
     def __len__(self) -> int:
-        return self._count
+        return self._stop - self._start
 
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self.payloads())
+    def __iter__(self) -> Iterator[Message]:
+        return iter(self.messages())
 
-    def __getitem__(self, index: int) -> bytes:
-        """The payload of one message."""
-        if not -self._count <= index < self._count:
-            raise IndexError(f"message {index} of {self._count}")
-        offset = self.offsets[index]
-        return bytes(self.data[offset : offset + self.lengths[index]])
+    @overload
+    def __getitem__(self, index: int) -> Message: ...
+    @overload
+    def __getitem__(self, index: slice) -> RecordedBatch: ...
+    def __getitem__(self, index: int | slice) -> Message | RecordedBatch:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            if step != 1:
+                raise ValueError("a batch is sliced without a step: take a column for that")
+            return self._part(self._start + start, self._start + max(start, stop))
+        place = index + len(self) if index < 0 else index
+        if not 0 <= place < len(self):
+            raise IndexError(f"message {index} of {len(self)}")
+        return self._part(self._start + place, self._start + place + 1).messages()[0]
 
     def __repr__(self) -> str:
-        return f"<RecordedBatch {self._count} messages>"
+        return f"<RecordedBatch of {len(self)} messages>"
 
     @property
-    def count(self) -> int:
-        """How many messages."""
-        return self._count
+    def stream_id(self) -> int:
+        """The stream that all came from."""
+        return self._stream_id
 
     @property
     def data(self) -> memoryview:
         """The memory that ``offsets`` point into (bytes, read-only). Between the messages lie frame headers."""
-        return memoryview(ffi.buffer(self._data, self._length)).toreadonly() if self._count else memoryview(b"")
+        return memoryview(ffi.buffer(self._data, self._length)).toreadonly() if self._columns else memoryview(b"")
 
     @property
     def offsets(self) -> memoryview:
@@ -131,24 +140,26 @@ class RecordedBatch:
 
     @property
     def session_ids(self) -> memoryview:
-        """Session id of each message (int32), as in the file."""
-        if self._session_id is not None:
-            return memoryview(array.array("i", [self._session_id]) * self._count).toreadonly()
+        """Session id of each message (int32)."""
         return self._view("session_ids")
 
     def payloads(self) -> list[bytes]:
-        """Every message as bytes."""
+        """The bytes of each message."""
         if self._columns is None:
             return []
-        raw = ffi.buffer(self._data, self._length)
-        return [raw[offset : offset + length] for offset, length in self._columns.places(self._count)]
+        return walk_payloads(_address(self._data), self._columns.address, self._start, self._stop)
+
+    def messages(self) -> list[Message]:
+        """Each message as an object."""
+        if self._columns is None:
+            return []
+        return walk_messages(_address(self._data), self._columns.address, self._start, self._stop, self._stream_id)
 
     def views(self) -> list[memoryview]:
-        """Every message as a read-only memoryview into ``data``, without a copy."""
-        if self._columns is None:
-            return []
+        """Each message as a read-only memoryview into ``data``, without a copy."""
         data = self.data
-        return [data[offset : offset + length] for offset, length in self._columns.places(self._count)]
+        places = zip(self.offsets.tolist(), self.lengths.tolist(), strict=True)
+        return [data[offset : offset + length] for offset, length in places]
 
     def pack_into(self, out: Any) -> int:
         """Copy the messages one after the other into a writable buffer of bytes; the bytes copied (``shim_walk_pack``).
@@ -156,12 +167,12 @@ class RecordedBatch:
         Raises:
             ValueError: the buffer is too small.
         """
-        if not self._count or self._columns is None:
+        if self._columns is None:
             return 0
         target = ffi.from_buffer("uint8_t[]", out, require_writable=True)
         if len(target) < (needed := sum(self.lengths)):
             raise ValueError(f"the buffer has {len(target)} bytes, the messages {needed}")
-        return int(lib.shim_walk_pack(self._data, self._columns.pointer, 0, self._count, target, ffi.NULL))
+        return int(lib.shim_walk_pack(self._data, self._columns.pointer, self._start, self._stop, target, ffi.NULL))
 
     def packed(self) -> tuple[memoryview, memoryview]:
         """The payloads one after the other, copied, and ``count + 1`` int32: where each begins and the last ends.
@@ -172,11 +183,18 @@ class RecordedBatch:
             return memoryview(b""), memoryview(bytes(4))
         size = sum(self.lengths)
         out = memory(size)
-        ends = ffi.new("int32_t[]", self._count + 1)
-        lib.shim_walk_pack(self._data, self._columns.pointer, 0, self._count, out, ends + 1)
+        ends = ffi.new("int32_t[]", len(self) + 1)
+        lib.shim_walk_pack(self._data, self._columns.pointer, self._start, self._stop, out, ends + 1)
         return memoryview(ffi.buffer(out, size)), memoryview(ffi.buffer(ends))
+
+    def _part(self, start: int, stop: int) -> RecordedBatch:
+        return RecordedBatch(self._data, self._length, self._columns, start, stop, self._stream_id)
 
     def _view(self, name: str) -> memoryview:
         if self._columns is None:
             return memoryview(b"").cast("q") if name in _NAMES[:3] else memoryview(b"").cast("i")
-        return self._columns.view(name, self._count)
+        return self._columns.view(name, self._stop)[self._start :]
+
+
+def _address(pointer: Any) -> int:
+    return int(ffi.cast("uintptr_t", pointer))

@@ -65,7 +65,7 @@ def test_every_way_of_reading_gives_every_message(tmp_path: Path, chunk_length: 
     with reader() as each:
         batches = list(each.batches(limit=7))
         assert max(len(batch) for batch in batches) == 7
-        assert [payload for batch in batches for payload in batch] == files.messages
+        assert [payload for batch in batches for payload in batch.payloads()] == files.messages
         assert [position for batch in batches for position in batch.positions] == files.positions
         assert [value for batch in batches for value in batch.reserved_values] == [-i for i in range(300)]
         assert {value for batch in batches for value in batch.session_ids} == {files.session_id}
@@ -77,9 +77,9 @@ def test_a_batch_gives_its_messages_in_every_form(tmp_path: Path) -> None:
     files = mixed(tmp_path, 20)
     with RecordingReader(tmp_path, 0) as reader:
         batch = reader.read_batch()
-    assert len(batch) == batch.count == 20
-    assert batch.payloads() == list(batch) == files.messages
-    assert [batch[index] for index in range(-20, 20)] == files.messages * 2
+    assert len(batch) == 20
+    assert batch.payloads() == [message.payload for message in batch] == files.messages
+    assert [batch[index].payload for index in range(-20, 20)] == files.messages * 2
     assert [bytes(view) for view in batch.views()] == files.messages
     assert numpy.asarray(batch.lengths).tolist() == [len(message) for message in files.messages]
     out = bytearray(sum(batch.lengths))
@@ -89,6 +89,13 @@ def test_a_batch_gives_its_messages_in_every_form(tmp_path: Path) -> None:
         batch.pack_into(bytearray(10))
     with pytest.raises(IndexError):
         batch[20]
+    part = batch[5:8]
+    assert [message.payload for message in part] == part.payloads() == files.messages[5:8]
+    assert part.positions.tolist() == files.positions[5:8]
+    assert [bytes(view) for view in part.views()] == files.messages[5:8]
+    message = part[1]
+    assert (message.position, message.reserved_value) == (files.positions[6], -6)
+    assert (message.session_id, message.stream_id) == (files.session_id, files.stream_id)
     with pytest.raises(TypeError):
         batch.data[0] = 1
 
@@ -513,7 +520,9 @@ def test_any_messages_come_back(
         files.append(bytes([index]) * size)
     files.save()
     with RecordingReader(directory, 0, chunk_length=chunk_length) as reader:
-        assert [payload for batch in reader.batches(limit) for payload in batch] == files.messages
+        assert [payload for batch in reader.batches(limit) for payload in batch.payloads()] == files.messages
+        reader.seek(0)
+        assert [message.payload for message in reader.messages()] == files.messages
         reader.seek(0)
         assert [bytes(view) for view in reader.views()] == files.messages
 
