@@ -76,7 +76,7 @@ static PyObject *hot_setup(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-int arguments(
+int take_arguments(
     const char *function, const char *const *names, Py_ssize_t named, Py_ssize_t required,
     PyObject *const *values, Py_ssize_t count, PyObject *keywords, PyObject **taken)
 {
@@ -128,7 +128,7 @@ Py_ssize_t limit_of(PyObject *value, Py_ssize_t absent)
         return absent;
     }
 
-    const Py_ssize_t limit = PyNumber_AsSsize_t(value, NULL);
+    const Py_ssize_t limit = PyLong_CheckExact(value) ? PyLong_AsSsize_t(value) : PyNumber_AsSsize_t(value, NULL);
     if (-1 == limit && PyErr_Occurred())
     {
         return -1;
@@ -182,5 +182,5 @@ static PyMethodDef functions[] = {
 int aeron_py_hot_add(PyObject *module)
 {
     return PyModule_AddFunctions(module, functions) < 0 || message_add(module) < 0 || block_add(module) < 0 ||
-        poller_add(module) < 0 || offerer_add(module) < 0 || claim_add(module) < 0 ? -1 : 0;
+        poller_add(module) < 0 || offerer_add(module) < 0 || claim_add(module) < 0 || walk_add(module) < 0 ? -1 : 0;
 }

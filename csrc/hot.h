@@ -34,10 +34,26 @@ void raise_busy(const char *operation, PyObject *description);
 void raise_closed(PyObject *error, const char *operation, PyObject *description);
 void raise_last(const char *operation, PyObject *description);
 
-/* The arguments of a vector call, by position or by the names given: 0, or -1 with an error set. Those absent are NULL. */
-int arguments(
+int take_arguments(
     const char *function, const char *const *names, Py_ssize_t named, Py_ssize_t required,
     PyObject *const *values, Py_ssize_t count, PyObject *keywords, PyObject **taken);
+
+/* The arguments of a vector call, by position or by the names given: 0, or -1 with an error set. Those absent are NULL. */
+static inline int arguments(
+    const char *function, const char *const *names, Py_ssize_t named, Py_ssize_t required,
+    PyObject *const *values, Py_ssize_t count, PyObject *keywords, PyObject **taken)
+{
+    if (NULL != keywords || count < required || count > named)
+    {
+        return take_arguments(function, names, named, required, values, count, keywords, taken);
+    }
+
+    for (Py_ssize_t i = 0; i < named; i++)
+    {
+        taken[i] = i < count ? values[i] : NULL;
+    }
+    return 0;
+}
 
 /* A limit of at least 1; `absent` when value is NULL. -1 with an error set. */
 Py_ssize_t limit_of(PyObject *value, Py_ssize_t absent);
@@ -81,7 +97,8 @@ int block_add(PyObject *module);
 PyObject *block_wrap(shim_block_t *block);
 PyObject *block_from_address(PyObject *module, PyObject *address);
 
-/* hot_poll.c, hot_offer.c, hot_claim.c */
+/* hot_poll.c, hot_offer.c, hot_claim.c, hot_walk.c */
+int walk_add(PyObject *module);
 int poller_add(PyObject *module);
 int offerer_add(PyObject *module);
 int claim_add(PyObject *module);

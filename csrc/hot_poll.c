@@ -4,7 +4,8 @@
 #define LIST_LIMIT (256)
 #define BLOCK_LIMIT (4096)
 
-/* Below this a poll is shorter than giving up the interpreter's lock and waiting to have it back. */
+/* The first fragments of a batch: polling them is shorter than giving up the interpreter's lock and having it back, so it is
+ * given up only when more are there. */
 #define LOCKED_LIMIT (64)
 
 /* A batch in use and the next one: a loop needs no more, and who keeps batches gets new ones. */
@@ -211,6 +212,9 @@ static inline PyObject *message_of(const entry_t *entry)
         Py_NewRef(entry->payload), entry->position, entry->reserved_value, entry->session_id, entry->stream_id);
 }
 
+/* In the limited API since 3.12 only, but the same function is there in 3.11. */
+PyAPI_FUNC(PyObject *) PyObject_Vectorcall(PyObject *callable, PyObject *const *args, size_t count, PyObject *keywords);
+
 static PyObject *deliver(poller_t *self, PyObject *handler, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -225,7 +229,8 @@ static PyObject *deliver(poller_t *self, PyObject *handler, size_t count)
         Py_DECREF(entry->payload);
         self->first++;
 
-        PyObject *result = PyObject_CallFunctionObjArgs(handler, message, NULL);
+        PyObject *args[] = { NULL, message }; /* a bound method puts its object in the first place */
+        PyObject *result = PyObject_Vectorcall(handler, &args[1], 1 | ((size_t)1 << (8 * sizeof(size_t) - 1)), NULL);
         Py_DECREF(message);
         if (NULL == result)
         {
@@ -398,19 +403,16 @@ static bool poll_into_block(poller_t *self, shim_block_t *block, size_t limit)
 {
     const shim_poll_t function = self->function;
     void *object = self->object;
-    int fragments;
+    const size_t locked = limit < LOCKED_LIMIT ? limit : LOCKED_LIMIT;
 
     shim_assembler_sink(self->assembler, shim_block_sink, block);
+    int fragments = shim_poll(function, object, self->assembler, locked);
 
-    if (limit <= LOCKED_LIMIT)
-    {
-        fragments = shim_poll(function, object, self->assembler, limit);
-    }
-    else
+    if (fragments >= (int)locked && limit > locked && !shim_assembler_refused(self->assembler))
     {
         self->released = 1;
         Py_BEGIN_ALLOW_THREADS
-        fragments = shim_poll(function, object, self->assembler, limit);
+        fragments = shim_poll(function, object, self->assembler, limit - locked);
         Py_END_ALLOW_THREADS
         self->released = 0;
     }
