@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aeron_py._aeron import ffi, hot_setup, lib
-from aeron_py._owner import Description, restated
-from aeron_py.errors import AeronError, BusyError, ClosedError, OfferResult, SettingError, error_from_code, offer_error
+from aeron_py._aeron import ffi, lib
+from aeron_py.errors import AeronError, SettingError, error_from_code
 
 __all__ = ["NULL", "check", "check_pointer", "ffi", "last_error", "lib", "text", "to_bytes"]
 
@@ -51,37 +50,3 @@ def check_pointer(pointer: Any, operation: str) -> Any:
     if pointer == NULL:
         raise last_error(operation)
     return pointer
-
-
-def _explained(description: str, operation: str) -> AeronError | None:
-    handle = description.handle() if isinstance(description, Description) else None
-    return None if handle is None else handle.explain(operation)
-
-
-def _make_offer_error(result: int, operation: str, description: str) -> AeronError:
-    if result == OfferResult.CLOSED and (error := _explained(description, operation)) is not None:
-        return error
-    return offer_error(result, operation, text(lib.aeron_errmsg()) if result == OfferResult.ERROR else "")
-
-
-def _make_busy_error(operation: str, description: str) -> AeronError:
-    return BusyError(
-        f"{description} is in use: one thread at a time, and no call from its own handler", operation=operation
-    )
-
-
-def _make_closed_error(error: AeronError | None, operation: str, description: str) -> AeronError:
-    if error is not None and not isinstance(error, ClosedError):
-        return restated(error, operation)
-    if (explained := _explained(description, operation)) is not None:
-        return explained
-    return ClosedError(f"{description} is closed", operation=operation)
-
-
-def _make_last_error(operation: str, description: str) -> AeronError:
-    error = last_error(operation)
-    error.args = (f"{error.message} ({description})",)
-    return error
-
-
-hot_setup(_make_offer_error, _make_busy_error, _make_closed_error, _make_last_error)

@@ -12,10 +12,21 @@ from aeron_py._aeron import (
     ffi,
     hot_setup,
     lib,
+    walk_messages,
+    walk_payloads,
 )
-from aeron_py.errors import BusyError, ClosedError, ForkedError, OfferResult, error_from_code, offer_error
+from aeron_py._owner import Description, restated
+from aeron_py.errors import (
+    AeronError,
+    BusyError,
+    ClosedError,
+    ForkedError,
+    OfferResult,
+    error_from_code,
+    offer_error,
+)
 
-__all__ = ["Block", "Claim", "Message", "Offerer", "Poller", "block_from_address"]
+__all__ = ["Block", "Claim", "Message", "Offerer", "Poller", "block_from_address", "walk_messages", "walk_payloads"]
 
 
 def _error_text() -> str:
@@ -23,7 +34,14 @@ def _error_text() -> str:
     return raw.decode("utf-8", "replace")
 
 
+def _explained(description: str, operation: str) -> AeronError | None:
+    handle = description.handle() if isinstance(description, Description) else None
+    return None if handle is None else handle.explain(operation)
+
+
 def _offer_error(result: int, operation: str, description: str) -> BaseException:
+    if result == OfferResult.CLOSED and (reason := _explained(description, operation)) is not None:
+        return reason
     message = _error_text() if result == OfferResult.ERROR else ""
     error = offer_error(result, operation, message)
     error.add_note(f"on {description}")
@@ -42,6 +60,8 @@ def _closed_error(error: BaseException | None, operation: str, description: str)
         return ForkedError(
             f"{description} belongs to the parent process: make a new client in the child", operation=operation
         )
+    if isinstance(error, AeronError) and not isinstance(error, ClosedError):
+        return restated(error, operation)
     return ClosedError(f"{description} is closed", operation=operation)
 
 

@@ -58,7 +58,7 @@ class DriverInfo:
 
 
 def default_aeron_dir() -> str:
-    """The directory that drivers and clients meet in unless told otherwise: ``AERON_DIR``, else ``aeron_default_path``."""
+    """Where drivers and clients meet unless told otherwise: ``AERON_DIR``, else ``aeron_default_path``."""
     if configured := os.environ.get("AERON_DIR"):
         return configured
     path = ffi.new("char[]", 4096)
@@ -131,8 +131,8 @@ def _check_directory(path: str, timeout: float) -> None:
     names = {entry.name for entry in target.iterdir()}
     if names - _OWN_FILES or (names and _CNC_FILE not in names):
         raise SettingError(
-            f"aeron_dir {path} holds other files than Aeron's ({sorted(names - _OWN_FILES or names)[0]}), which would be "
-            "deleted: name a directory that does not exist yet",
+            f"aeron_dir {path} holds other files than Aeron's ({sorted(names - _OWN_FILES or names)[0]}), which would "
+            "be deleted: name a directory that does not exist yet",
             operation="MediaDriver.launch",
         )
     if (info := driver_info(path, timeout)) is not None and info.alive:

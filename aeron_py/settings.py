@@ -218,7 +218,7 @@ def checked(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
     Raises:
         SettingError: an unknown name (it names the nearest), or a bad value.
     """
-    calls = []
+    calls: list[tuple[str, Any]] = []
     names = setter_names()
     for name, value in settings.items():
         if name not in _KINDS:

@@ -12,6 +12,7 @@
 #include "cdef/conductor.h"
 #include "cdef/counters.h"
 #include "cdef/control.h"
+#include "cdef/image.h"
 #include "cdef/offer.h"
 #include "cdef/poll.h"
 #include "cdef/walk.h"

@@ -1,0 +1,453 @@
+"""The client: one connection to a media driver, from which everything else is added."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aeron_py._ffi import check, ffi, lib, text, to_bytes
+from aeron_py._owner import Handle, Owner
+from aeron_py._pending import PendingAdd
+from aeron_py._waiting import Duration, nanoseconds, seconds, wait_for
+from aeron_py.counters import Counter, CountersReader
+from aeron_py.driver import default_aeron_dir, directory, driver_info
+from aeron_py.errors import AeronError, DriverTimeoutError, SettingError, error_from_handler
+from aeron_py.handlers import check_handler, hold
+from aeron_py.idle import IdleStrategy
+from aeron_py.publication import ExclusivePublication, Publication
+from aeron_py.settings import as_int
+from aeron_py.subscription import Subscription
+from aeron_py.uri import ChannelUri, channel_bytes
+
+if TYPE_CHECKING:
+    from aeron_py.image import Image
+
+__all__ = ["Client"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger("aeron_py")
+
+# The driver answers within microseconds; what an add takes is how long the conductors sleep.
+_CONDUCTOR_IDLE = IdleStrategy.backoff(max_park=0.004)
+
+_COUNTER_KEY_LIMIT = 112
+_COUNTER_LABEL_LIMIT = 380
+
+
+def _log_error(error: AeronError) -> None:
+    _log.error("%s", error)
+
+
+class Client(Owner):
+    """A client of a media driver (``aeron_t``). Make one with :meth:`connect`.
+
+    Its own thread (Aeron's conductor) talks to the driver. Handlers run in the threads that use the client.
+    """
+
+    def __init__(self, handle: Handle, conductor: Any, aeron_dir: str, driver_timeout: float) -> None:
+        self._handle = handle
+        self._conductor = conductor
+        self._events = lib.shim_conductor_events(conductor)
+        self._pending = lib.shim_events_pending(self._events)
+        self._drain_lock = threading.Lock()
+        self._on_error: Callable[[AeronError], object] = _log_error
+        self._on_available_counter: Callable[[int, int], object] | None = None
+        self._on_unavailable_counter: Callable[[int, int], object] | None = None
+        handle._refresh = _weakly(self)
+        self.aeron_dir = aeron_dir
+        """The media driver's directory."""
+        self.driver_timeout = driver_timeout
+        """Seconds that the driver may take for an answer."""
+        self.client_id: int = lib.aeron_client_id(handle.get("connect"))
+        """The client's number at its driver."""
+        self.counters = CountersReader(handle, lib.aeron_counters_reader(handle.get("connect")))
+        """All counters of the driver."""
+
+    @classmethod
+    def connect(
+        cls,
+        aeron_dir: str | os.PathLike[str] | None = None,
+        *,
+        error_handler: Callable[[AeronError], object] | None = None,
+        driver_timeout: Duration = 10.0,
+        idle_strategy: IdleStrategy | None = None,
+        client_name: str = "",
+        keepalive_interval: Duration = 0.5,
+        resource_linger: Duration = 3.0,
+        pre_touch_mapped_memory: bool = False,
+        on_available_counter: Callable[[int, int], object] | None = None,
+        on_unavailable_counter: Callable[[int, int], object] | None = None,
+    ) -> Client:
+        """Connect to the media driver of a directory (``aeron_init``, ``aeron_start``).
+
+        Args:
+            aeron_dir: the driver's directory; None for ``AERON_DIR`` or Aeron's default.
+            error_handler: gets errors that belong to no call; they are logged when it is None.
+            driver_timeout: seconds to wait for a driver now, for its answers later, and without a sign of life from it
+                before the client gives up.
+            idle_strategy: of the conductor thread; None for one that sleeps up to 4 ms.
+            client_name: shown in the driver's counters, at most 100 bytes.
+            keepalive_interval: seconds between two signs of life.
+            resource_linger: seconds that the memory of images is kept after they went.
+            pre_touch_mapped_memory: touch each page of a log at once.
+            on_available_counter: called with the registration id and the counter id of each counter that comes.
+            on_unavailable_counter: the same for each that goes.
+
+        Returns:
+            The client.
+
+        Raises:
+            DriverTimeoutError: no living driver in the directory within the time.
+            SettingError: a bad argument.
+        """
+        path = directory(default_aeron_dir() if aeron_dir is None else aeron_dir)
+        timeout = seconds(driver_timeout, "driver_timeout")
+        name = to_bytes(client_name, "client_name")
+        if len(name) > lib.AERON_COUNTER_MAX_CLIENT_NAME_LENGTH:
+            raise SettingError(f"client_name is {len(name)} bytes long, the most is 100", operation="Client.connect")
+        idle = _CONDUCTOR_IDLE if idle_strategy is None else idle_strategy
+        if not isinstance(idle, IdleStrategy):
+            raise SettingError(f"idle_strategy must be an IdleStrategy, not {type(idle).__name__}", operation="connect")
+        if not isinstance(pre_touch_mapped_memory, bool):
+            raise SettingError("pre_touch_mapped_memory must be True or False", operation="Client.connect")
+        calls = [
+            ("dir", os.fsencode(path)),
+            ("driver_timeout_ms", max(1, round(timeout * 1000))),
+            ("keepalive_interval_ns", nanoseconds(keepalive_interval, "keepalive_interval")),
+            ("resource_linger_duration_ns", nanoseconds(resource_linger, "resource_linger")),
+            ("client_name", name),
+            ("pre_touch_mapped_memory", pre_touch_mapped_memory),
+            ("idle_strategy_init_args", idle.arguments.encode()),
+            ("idle_strategy", idle.name.encode()),
+        ]
+        handlers = {
+            "error_handler": error_handler,
+            "on_available_counter": on_available_counter,
+            "on_unavailable_counter": on_unavailable_counter,
+        }
+        for which, handler in handlers.items():
+            check_handler(handler, which)
+        _await_driver(path, timeout)
+
+        interest = lib.SHIM_CONDUCTOR_COUNTERS if on_available_counter or on_unavailable_counter else 0
+        pointers = _start(calls, interest)
+        let_go = hold(*handlers.values())
+
+        def release(client: Any) -> None:
+            try:
+                _stop(client, *pointers[1:])
+            finally:
+                let_go()
+
+        client = cls(Handle(f"client of {path}", pointers[0], release), pointers[2], path, timeout)
+        if error_handler is not None:
+            client._on_error = error_handler
+        client._on_available_counter = on_available_counter
+        client._on_unavailable_counter = on_unavailable_counter
+        return client
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, or has lost its driver."""
+        return self._handle.closed or self._handle.reason is not None or lib.aeron_is_closed(self._handle.pointer)
+
+    def next_correlation_id(self) -> int:
+        """A number unique among all clients of the driver (``aeron_next_correlation_id``)."""
+        return int(lib.aeron_next_correlation_id(self._handle.get("next_correlation_id")))
+
+    def add_publication(
+        self, channel: str | ChannelUri, stream_id: int, *, timeout: Duration | None = None
+    ) -> Publication:
+        """Add a publication that several threads may use; on a stream this client has already, they share one log.
+
+        Args:
+            channel: for example ``"aeron:ipc"``.
+            stream_id: 32 bits, signed.
+            timeout: seconds to wait for the driver; None for ``driver_timeout``.
+
+        Returns:
+            The publication (``aeron_async_add_publication``).
+
+        Raises:
+            SettingError: a bad argument.
+            DriverError: the driver refuses.
+            TimedOutError: it did not answer in time.
+        """
+        return self._finish(self._start_add_publication(channel, stream_id), timeout)
+
+    def add_exclusive_publication(
+        self, channel: str | ChannelUri, stream_id: int, *, timeout: Duration | None = None
+    ) -> ExclusivePublication:
+        """Add a publication with a session and a log of its own, for one thread at a time: the faster kind.
+
+        Args and Raises as :meth:`add_publication`.
+
+        Returns:
+            The publication (``aeron_async_add_exclusive_publication``).
+        """
+        return self._finish(self._start_add_exclusive_publication(channel, stream_id), timeout)
+
+    def add_subscription(
+        self,
+        channel: str | ChannelUri,
+        stream_id: int,
+        *,
+        on_available_image: Callable[[Image], object] | None = None,
+        on_unavailable_image: Callable[[Image], object] | None = None,
+        assemble: bool = True,
+        timeout: Duration | None = None,
+    ) -> Subscription:
+        """Add a subscription (``aeron_async_add_subscription``).
+
+        Args:
+            channel: for example ``"aeron:ipc"``.
+            stream_id: 32 bits, signed.
+            on_available_image: called with each :class:`Image` that comes, in the thread that polls.
+            on_unavailable_image: the same for each that goes.
+            assemble: whether fragmented messages come out whole.
+            timeout: seconds to wait for the driver; None for ``driver_timeout``.
+
+        Raises as :meth:`add_publication`.
+        """
+        pending = self._start_add_subscription(
+            channel,
+            stream_id,
+            on_available_image=on_available_image,
+            on_unavailable_image=on_unavailable_image,
+            assemble=assemble,
+        )
+        return self._finish(pending, timeout)
+
+    def add_counter(
+        self, type_id: int, label: str = "", *, key: bytes = b"", value: int = 0, timeout: Duration | None = None
+    ) -> Counter:
+        """Add a counter that others can read (``aeron_async_add_counter``).
+
+        Args:
+            type_id: what kind it is; applications use 1000 and more.
+            label: for people, at most 380 bytes.
+            key: for programs, at most 112 bytes.
+            value: where it begins.
+            timeout: seconds to wait for the driver; None for ``driver_timeout``.
+
+        Raises as :meth:`add_publication`.
+        """
+        start = as_int(value, "value", -(2**63), 2**63 - 1)
+        counter = self._finish(self._start_add_counter(type_id, label, key=key), timeout)
+        if start:
+            counter.value = start
+        return counter
+
+    def _start_add_publication(self, channel: str | ChannelUri, stream_id: int) -> PendingAdd[Publication]:
+        return self._start_add("publication", Publication._of, channel, stream_id)
+
+    def _start_add_exclusive_publication(
+        self, channel: str | ChannelUri, stream_id: int
+    ) -> PendingAdd[ExclusivePublication]:
+        return self._start_add("exclusive_publication", ExclusivePublication._of, channel, stream_id)
+
+    def _start_add(
+        self, kind: str, wrap: Callable[[Client, Any], T], channel: str | ChannelUri, stream_id: int
+    ) -> PendingAdd[T]:
+        operation = f"add_{kind}"
+        uri, stream = channel_bytes(channel), as_int(stream_id, "stream_id", -(2**31), 2**31 - 1)
+        out = ffi.new(f"aeron_async_add_{kind}_t **")
+        with self._handle.using(operation) as client:
+            check(getattr(lib, f"aeron_async_add_{kind}")(out, client, uri, stream), operation)
+        cancel = getattr(lib, f"aeron_async_add_{kind}_cancel")
+        return PendingAdd(
+            self,
+            f"{kind.replace('_', ' ')} {uri.decode()} {stream}",
+            operation,
+            out[0],
+            poll=getattr(lib, f"aeron_async_add_{kind}_poll"),
+            result=ffi.new(f"aeron_{kind}_t **"),
+            wrap=wrap,
+            cancel=cancel,
+        )
+
+    def _start_add_subscription(
+        self,
+        channel: str | ChannelUri,
+        stream_id: int,
+        *,
+        on_available_image: Callable[[Image], object] | None = None,
+        on_unavailable_image: Callable[[Image], object] | None = None,
+        assemble: bool = True,
+    ) -> PendingAdd[Subscription]:
+        uri, stream = channel_bytes(channel), as_int(stream_id, "stream_id", -(2**31), 2**31 - 1)
+        check_handler(on_available_image, "on_available_image")
+        check_handler(on_unavailable_image, "on_unavailable_image")
+        listens = on_available_image is not None or on_unavailable_image is not None
+        out, source = ffi.new("aeron_async_add_subscription_t **"), ffi.new("shim_source_t **")
+        with self._handle.using("add_subscription") as client:
+            added = lib.shim_conductor_add_subscription(self._conductor, out, client, uri, stream, listens, source)
+            check(added, "add_subscription")
+
+        def wrap(client: Client, pointer: Any) -> Subscription:
+            return Subscription._of(
+                client, pointer, source[0], uri.decode(), stream, on_available_image, on_unavailable_image, assemble
+            )
+
+        return PendingAdd(
+            self,
+            f"subscription {uri.decode()} {stream}",
+            "add_subscription",
+            out[0],
+            poll=lib.aeron_async_add_subscription_poll,
+            result=ffi.new("aeron_subscription_t **"),
+            wrap=wrap,
+            cancel=lambda client, pending: lib.shim_conductor_cancel_subscription(client, pending, source[0]),
+            refused=lambda: lib.shim_conductor_discard(source[0]),
+        )
+
+    def _start_add_counter(self, type_id: int, label: str = "", *, key: bytes = b"") -> PendingAdd[Counter]:
+        kind = as_int(type_id, "type_id", -(2**31), 2**31 - 1)
+        label_bytes, key_bytes = to_bytes(label, "label"), _as_bytes(key, "key")
+        if len(label_bytes) > _COUNTER_LABEL_LIMIT:
+            raise SettingError(f"label is {len(label_bytes)} bytes long, the most is 380", operation="add_counter")
+        if len(key_bytes) > _COUNTER_KEY_LIMIT:
+            raise SettingError(f"key is {len(key_bytes)} bytes long, the most is 112", operation="add_counter")
+        out = ffi.new("aeron_async_add_counter_t **")
+        with self._handle.using("add_counter") as client:
+            added = lib.aeron_async_add_counter(
+                out, client, kind, key_bytes, len(key_bytes), label_bytes, len(label_bytes)
+            )
+            check(added, "add_counter")
+        return PendingAdd(
+            self,
+            f"counter {label or kind}",
+            "add_counter",
+            out[0],
+            poll=lib.aeron_async_add_counter_poll,
+            result=ffi.new("aeron_counter_t **"),
+            wrap=lambda client, pointer: Counter._of(client, pointer, label, kind),
+            cancel=lib.aeron_async_add_counter_cancel,
+        )
+
+    def _finish(self, pending: PendingAdd[T], timeout: Duration | None) -> T:
+        """Wait for what was started, or cancel it."""
+        try:
+            limit = self.driver_timeout if timeout is None else seconds(timeout, "timeout")
+            return wait_for(
+                pending.poll,
+                limit,
+                pending.operation,
+                lambda: f"the media driver in {self.aeron_dir} did not answer for {pending.description} in {limit:g} s",
+            )
+        finally:
+            pending.cancel()
+
+    def _drain(self) -> None:
+        """Give what happened to the handlers, in this thread."""
+        if not self._drain_lock.acquire(blocking=False):
+            return
+        try:
+            with self._handle.using("client"):
+                event = ffi.new("shim_event_t *")
+                while lib.shim_events_take(self._events, event):
+                    self._dispatch(event)
+                if lost := lib.shim_events_dropped(self._events):
+                    self._on_error(AeronError(f"{lost} events of the client were dropped: none was taken for too long"))
+        finally:
+            self._drain_lock.release()
+
+    def _dispatch(self, event: Any) -> None:
+        kind = event.type
+        if kind == lib.SHIM_EVENT_CLIENT_CLOSED:
+            self._handle.lose(self._error_of(event))
+        elif kind == lib.SHIM_EVENT_CLIENT_ERROR:
+            self._on_error(self._error_of(event))
+        elif kind == lib.SHIM_EVENT_PUBLICATION_ERROR:
+            where = f"publication on stream {event.stream_id}, session {event.session_id}"
+            self._on_error(error_from_handler(event.code, text(event.data, event.length), where))
+        elif kind == lib.SHIM_EVENT_AVAILABLE_COUNTER and self._on_available_counter is not None:
+            self._on_available_counter(event.id, event.code)
+        elif kind == lib.SHIM_EVENT_UNAVAILABLE_COUNTER and self._on_unavailable_counter is not None:
+            self._on_unavailable_counter(event.id, event.code)
+
+    def _error_of(self, event: Any) -> AeronError:
+        error = error_from_handler(event.code, text(event.data, event.length), "client")
+        error.message = f"{error.message} [media driver directory {self.aeron_dir}]"
+        return error
+
+    def _check(self, operation: str) -> None:
+        """Raises when the client is closed or has lost its driver; delivers what happened first."""
+        with self._handle.using(operation):
+            if self._pending[0]:
+                self._drain()
+            self._handle.get(operation)
+
+    def _refresh(self) -> None:
+        """C says closed: the conductor tells why a moment later."""
+        with self._handle.using("client") as client:
+            if lib.aeron_is_closed(client):
+                lib.shim_events_wait(self._events, 1_000_000_000)
+            self._drain()
+
+
+def _weakly(client: Client) -> Callable[[], None]:
+    reference = weakref.ref(client)
+
+    def refresh() -> None:
+        found = reference()
+        if found is not None and found._handle.pointer is not None and found._handle.reason is None:
+            found._refresh()
+
+    return refresh
+
+
+def _as_bytes(value: Any, name: str) -> bytes:
+    try:
+        return bytes(memoryview(value))
+    except TypeError:
+        raise SettingError(f"{name} must be bytes, not {type(value).__name__}", operation=name) from None
+
+
+def _await_driver(path: str, timeout: float) -> None:
+    """Aeron's own wait can't be interrupted: it begins when there is somebody to answer."""
+
+    def alive() -> bool | None:
+        info = driver_info(path, timeout)
+        return True if info is not None and info.alive else None
+
+    def late() -> str:
+        info = driver_info(path, timeout)
+        found = "none was ever there" if info is None else f"that of process {info.pid} is dead"
+        return (
+            f"no media driver in {path} after {timeout:g} s ({found}): start one there, or connect to the directory of "
+            "one that runs"
+        )
+
+    wait_for(alive, timeout, "Client.connect", late, error=DriverTimeoutError)
+
+
+def _start(calls: list[tuple[str, Any]], interest: int) -> tuple[Any, Any, Any]:
+    conductor = ffi.new("shim_conductor_t **")
+    check(lib.shim_conductor_create(conductor), "Client.connect")
+    context = ffi.new("aeron_context_t **")
+    client = ffi.new("aeron_t **")
+    try:
+        check(lib.aeron_context_init(context), "Client.connect")
+        check(lib.shim_conductor_attach(conductor[0], context[0], interest), "Client.connect")
+        for setter, value in calls:
+            check(getattr(lib, f"aeron_context_set_{setter}")(context[0], value), setter)
+        check(lib.aeron_init(client, context[0]), "Client.connect")
+        check(lib.aeron_start(client[0]), "Client.connect")
+    except BaseException:
+        _stop(client[0], context[0], conductor[0])
+        raise
+    return client[0], context[0], conductor[0]
+
+
+def _stop(client: Any, context: Any, conductor: Any) -> None:
+    try:
+        check(lib.aeron_close(client), "Client.close")
+    finally:
+        lib.aeron_context_close(context)
+        lib.shim_conductor_delete(conductor)

@@ -1,0 +1,277 @@
+"""Publications: what messages go into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from aeron_py._destinations import change_destination
+from aeron_py._ffi import check, ffi, lib, text
+from aeron_py._hot import Claim, Offerer
+from aeron_py._owner import Handle, Owner
+from aeron_py._waiting import Duration
+from aeron_py.errors import ClosedError
+from aeron_py.uri import ChannelUri
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from aeron_py.client import Client
+
+__all__ = ["ExclusivePublication", "Publication", "PublicationConstants"]
+
+
+@dataclass(frozen=True)
+class PublicationConstants:
+    """What never changes of a publication (``aeron_publication_constants_t``). Lengths are bytes.
+
+    Args:
+        channel: as it was added.
+        original_registration_id: of the first publication that shares the log.
+        registration_id: of this one.
+        max_possible_position: where the stream ends for good.
+        position_bits_to_shift: from a position to a count of terms.
+        term_buffer_length: of each of the three terms.
+        max_message_length: the longest message, in several fragments.
+        max_payload_length: the longest message in one fragment; what a claim can be.
+        stream_id: as it was added.
+        session_id: which log of the stream it is.
+        initial_term_id: with which the log began.
+        publication_limit_counter_id: the counter that says how far it may go.
+        channel_status_indicator_id: the counter that says whether its channel works.
+    """
+
+    channel: str
+    original_registration_id: int
+    registration_id: int
+    max_possible_position: int
+    position_bits_to_shift: int
+    term_buffer_length: int
+    max_message_length: int
+    max_payload_length: int
+    stream_id: int
+    session_id: int
+    initial_term_id: int
+    publication_limit_counter_id: int
+    channel_status_indicator_id: int
+
+
+class Publication(Owner):
+    """A stream to publish on, for several threads at once (``aeron_publication_t``).
+
+    Made by ``client.add_publication``.
+    """
+
+    _kind: ClassVar[str] = "publication"
+    _exclusive: ClassVar[bool] = False
+
+    def __init__(self, client: Client, handle: Handle, offerer: Offerer, constants: PublicationConstants) -> None:
+        self._client = client
+        self._handle = handle
+        self._offerer = offerer
+        self.constants = constants
+        """What never changes."""
+        # The hot calls, without a Python frame in between.
+        self.__dict__.update(
+            offer=offerer.offer,
+            offer_nowait=offerer.offer_nowait,
+            offer_many=offerer.offer_many,
+            offer_block=offerer.offer_block,
+            try_claim=offerer.try_claim,
+        )
+
+    @classmethod
+    def _of(cls, client: Client, pointer: Any) -> Self:
+        raw = ffi.new("aeron_publication_constants_t *")
+        check(getattr(lib, f"aeron_{cls._kind}_constants")(pointer, raw), "add_publication")
+        fields: dict[str, Any] = {field: getattr(raw, field) for field in PublicationConstants.__dataclass_fields__}
+        constants = PublicationConstants(**{**fields, "channel": text(raw.channel)})
+        close = getattr(lib, f"aeron_{cls._kind}_close")
+
+        def release(publication: Any) -> None:
+            check(close(publication, ffi.NULL, ffi.NULL), "Publication.close")
+
+        description = f"{cls._kind.replace('_', ' ')} {constants.channel} {constants.stream_id}"
+        handle = Handle(description, pointer, release, parent=client._handle)
+        offerer = Offerer(int(ffi.cast("uintptr_t", pointer)), cls._exclusive, handle.description)
+        handle._disarm = offerer.disarm
+        return cls(client, handle, offerer, constants)
+
+    def offer(self, data: Buffer | Sequence[Buffer], reserved_value: int | None = None) -> int:
+        """Publish one message (``aeron_publication_offer``).
+
+        Args:
+            data: any object with the buffer protocol; or a list or tuple of such, whose bytes become one message.
+            reserved_value: 64 bits for the receiver, beside the message.
+
+        Returns:
+            The stream's position after the message.
+
+        Raises:
+            NotConnectedError: nobody subscribes.
+            BackPressuredError: the subscribers are behind.
+            AdminActionError: try again at once.
+            PublicationClosedError, MaxPositionExceededError, PublicationError: it can't be.
+            ClosedError: it is closed.
+        """
+        return self._offerer.offer(data, reserved_value)
+
+    def offer_nowait(self, data: Buffer | Sequence[Buffer], reserved_value: int | None = None) -> int:
+        """As :meth:`offer`, but a refusal is returned, not raised: a negative :class:`OfferResult`."""
+        return self._offerer.offer_nowait(data, reserved_value)
+
+    def offer_many(self, buffers: Sequence[Buffer]) -> tuple[int, int]:
+        """Publish as many of the messages as go in, with one call into C.
+
+        Args:
+            buffers: one object with the buffer protocol for each message.
+
+        Returns:
+            How many went in, and the last result: the position, or the :class:`OfferResult` that stopped it.
+        """
+        return self._offerer.offer_many(buffers)
+
+    def offer_block(self, buffer: Buffer, offsets: Buffer, reserved_values: Buffer | None = None) -> int:
+        """Publish as many messages of one buffer as go in, with one call into C and without the interpreter's lock.
+
+        Args:
+            buffer: the messages one after the other.
+            offsets: int64, one more than there are messages: where each begins, and where the last one ends.
+            reserved_values: int64, one a message.
+
+        Returns:
+            How many went in.
+        """
+        return self._offerer.offer_block(buffer, offsets, reserved_values)
+
+    def try_claim(self, length: int) -> Claim:
+        """Claim room in the log and write the message there (``aeron_publication_try_claim``).
+
+        Args:
+            length: bytes, at most ``max_payload_length``.
+
+        Returns:
+            The claim: write to its ``buffer``, then commit or abort; ``with`` commits, or aborts on an exception.
+
+        Raises:
+            As :meth:`offer`.
+        """
+        return self._offerer.try_claim(length)
+
+    def _call(self, name: str) -> Any:
+        pointer = self._handle.get(name)
+        return getattr(lib, f"aeron_{self._kind}_{name}")(pointer)
+
+    def _position(self, name: str) -> int:
+        value = int(self._call(name))
+        if value < 0:
+            raise self._handle.explain(name) or ClosedError(f"{self._handle.description} is closed", operation=name)
+        return value
+
+    @property
+    def position(self) -> int:
+        """Where the next message begins: bytes since the stream began.
+
+        Raises:
+            ClosedError: it is closed.
+        """
+        return self._position("position")
+
+    @property
+    def position_limit(self) -> int:
+        """How far it may go before the subscribers must follow.
+
+        Raises:
+            ClosedError: it is closed.
+        """
+        return self._position("position_limit")
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether somebody subscribes; False when it is closed."""
+        handle = self._handle
+        return handle.pointer is not None and handle.reason is None and bool(self._call("is_connected"))
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, or its client, or its driver is lost."""
+        handle = self._handle
+        return handle.pointer is None or handle.reason is not None or bool(self._call("is_closed"))
+
+    @property
+    def channel_status(self) -> int:
+        """1 when the channel works, -1 when it failed (``aeron_publication_channel_status``)."""
+        return int(self._call("channel_status"))
+
+    @property
+    def channel(self) -> str:
+        """As it was added."""
+        return self.constants.channel
+
+    @property
+    def stream_id(self) -> int:
+        """As it was added."""
+        return self.constants.stream_id
+
+    @property
+    def session_id(self) -> int:
+        """Which log of the stream it is."""
+        return self.constants.session_id
+
+    @property
+    def registration_id(self) -> int:
+        """The driver's number of it."""
+        return self.constants.registration_id
+
+    @property
+    def original_registration_id(self) -> int:
+        """The driver's number of the first publication that shares the log."""
+        return self.constants.original_registration_id
+
+    @property
+    def initial_term_id(self) -> int:
+        """With which the log began."""
+        return self.constants.initial_term_id
+
+    @property
+    def term_buffer_length(self) -> int:
+        """Bytes of each of the three terms."""
+        return self.constants.term_buffer_length
+
+    @property
+    def max_payload_length(self) -> int:
+        """Bytes of the longest message in one fragment."""
+        return self.constants.max_payload_length
+
+    @property
+    def max_message_length(self) -> int:
+        """Bytes of the longest message."""
+        return self.constants.max_message_length
+
+    def add_destination(self, channel: str | ChannelUri, *, timeout: Duration | None = None) -> None:
+        """Send to one more destination (``aeron_publication_async_add_destination``): for ``control-mode=manual``.
+
+        Args:
+            channel: of the destination, for example ``"aeron:udp?endpoint=localhost:9999"``.
+            timeout: seconds to wait for the driver; None for the client's ``driver_timeout``.
+
+        Raises:
+            SettingError: a bad argument.
+            DriverError: the driver refuses.
+        """
+        change_destination(self._client, self._handle, self._kind, "add", channel, timeout)
+
+    def remove_destination(self, channel: str | ChannelUri, *, timeout: Duration | None = None) -> None:
+        """Don't send to a destination any more; as :meth:`add_destination`."""
+        change_destination(self._client, self._handle, self._kind, "remove", channel, timeout)
+
+
+class ExclusivePublication(Publication):
+    """A stream to publish on with a session of its own, for one thread at a time (``aeron_exclusive_publication_t``).
+
+    Made by ``client.add_exclusive_publication``.
+    """
+
+    _kind = "exclusive_publication"
+    _exclusive = True
