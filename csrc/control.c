@@ -116,12 +116,13 @@ static void *run(void *clientd)
 
 static void release(shim_control_t *control)
 {
-    /* A pending add is freed by its cancel only if that succeeds; else it stays with the client. */
-    if (NULL != control->adding_subscription)
+    /* A pending add that isn't cancelled stays with the client, which frees it. */
+    const bool can_cancel = !aeron_is_closed(control->aeron);
+    if (can_cancel && NULL != control->adding_subscription)
     {
         aeron_async_add_subscription_cancel(control->aeron, control->adding_subscription);
     }
-    if (NULL != control->adding_publication)
+    if (can_cancel && NULL != control->adding_publication)
     {
         aeron_async_add_exclusive_publication_cancel(control->aeron, control->adding_publication);
     }

@@ -1,0 +1,1 @@
+"""The archive: its client, its recordings and replays, and the server as a child process."""

@@ -1,0 +1,415 @@
+"""A session with an archive: sends requests, hands each answer to who asked, keeps what nobody asked for.
+
+The C thread of the session (``csrc/control.c``) drains the archive's responses into a queue of events. Whoever waits
+for an answer takes all events from there, his own and others'; so any number of threads may wait at once. Only one of
+them at a time waits on the queue itself, the others until that one wakes them.
+
+Errors that come when nobody waits for them, because the archive had accepted the request before, are kept: they go to
+the error handler, and the next call on the archive raises them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from aeron_py._ffi import check, ffi, last_error, lib, text
+from aeron_py._owner import Handle
+from aeron_py.archive._call import Call, Request
+from aeron_py.archive.context import ArchiveContext
+from aeron_py.archive.recordings import RecordingSubscription, recording_from_event
+from aeron_py.archive.signals import RecordingSignalEvent, signal_from_code
+from aeron_py.errors import (
+    AeronError,
+    ArchiveConnectionError,
+    ArchiveError,
+    ArchiveErrorCode,
+    ClosedError,
+    SettingError,
+    TimedOutError,
+    archive_error,
+    error_from_code,
+)
+from aeron_py.uri import channel_bytes
+
+T = TypeVar("T")
+
+_SLICE = 0.05
+_RETRY = 0.0005
+_CREDENTIALS_LIMIT = 2048
+_REMEMBERED = 1024
+_OK, _ERROR = 0, 1
+_log = logging.getLogger("aeron_py.archive")
+
+_STAGES = {
+    lib.SHIM_CONTROL_ADDING: "the media driver did not set up the channels",
+    lib.SHIM_CONTROL_AWAITING_ARCHIVE: "no archive listens there: see that it runs, and there",
+    lib.SHIM_CONTROL_CONNECTING: "the archive is there but did not answer: see that it can reach the response channel",
+    lib.SHIM_CONTROL_CHALLENGED: "the archive's challenge was not answered: give the context on_challenge",
+    lib.SHIM_CONTROL_IDENTIFYING: "the archive accepted the session but did not tell its id",
+}
+
+
+class Session:
+    """One control session. Thread-safe.
+
+    Args:
+        client: the handle of the Aeron client.
+        context: how to reach the archive.
+        error_handler: told of each error that nobody waits for, in the thread of a later call.
+    """
+
+    def __init__(
+        self, client: Handle, context: ArchiveContext, error_handler: Callable[[AeronError], object] | None = None
+    ) -> None:
+        self.context = context
+        self.archive_id = -1
+        self.control_session_id = -1
+        self.connected = False
+        self.failure: AeronError | None = None
+        self.signals: deque[RecordingSignalEvent] = deque()
+        self.late_errors: deque[AeronError] = deque()
+        self._unreported: deque[AeronError] = deque()
+        self._error_handler = error_handler
+        self._lock = threading.RLock()
+        self._reader = threading.Lock()
+        self._calls: dict[int, Call[Any]] = {}
+        self._listing: Call[Any] | None = None
+        self._names: OrderedDict[int, str] = OrderedDict()
+        self._event = ffi.new("shim_event_t *")
+        self._draining = False
+        self._client = client
+        self.handle = self._start()
+
+    @property
+    def where(self) -> str:
+        """The archive's address, for messages."""
+        return f"{self.context.control_request_channel} stream {self.context.control_request_stream_id}"
+
+    @property
+    def fd(self) -> int:
+        """A descriptor that is readable while there is something to :meth:`drain`."""
+        fd: int = lib.shim_events_fd(self.handle.get("wait")[1])
+        return fd
+
+    def _start(self) -> Handle:
+        context = self.context
+        credentials = context.encoded_credentials()
+        if len(credentials) > _CREDENTIALS_LIMIT:
+            raise SettingError(f"credentials may have {_CREDENTIALS_LIMIT} bytes, not {len(credentials)}")
+        channels = channel_bytes(context.control_request_channel), channel_bytes(context.control_response_channel)
+        texts = [ffi.new("char[]", value) for value in (*channels, context.client_name.encode("utf-8"), credentials)]
+        settings = ffi.new(
+            "shim_control_settings_t *",
+            {
+                "request_channel": texts[0],
+                "response_channel": texts[1],
+                "request_stream_id": context.control_request_stream_id,
+                "response_stream_id": context.control_response_stream_id,
+                "term_length": context.control_term_buffer_length,
+                "mtu_length": context.control_mtu_length,
+                "sparse": int(context.control_term_buffer_sparse),
+                "client_name": texts[2],
+                "credentials": ffi.cast("const uint8_t *", texts[3]),
+                "credentials_length": len(credentials),
+            },
+        )
+        events, control = ffi.new("shim_events_t **"), ffi.new("shim_control_t **")
+        with self._client.using("Archive.connect") as client:
+            check(lib.shim_events_create(events), "Archive.connect")
+            if lib.shim_control_start(control, client, settings, events[0]) < 0:
+                error = last_error("Archive.connect")
+                lib.shim_events_delete(events[0])
+                raise error
+        return Handle(f"archive session {self.where}", (control[0], events[0]), _release, parent=self._client)
+
+    # -- connecting
+
+    def poll_connected(self) -> bool:
+        """Whether the session is there by now.
+
+        Raises:
+            ArchiveError: the archive refused.
+        """
+        self.drain()
+        if self.failure is not None:
+            raise self.explained(self.failure)
+        return self.connected
+
+    def connect(self, timeout: float) -> None:
+        """Wait until the session is there."""
+        deadline = time.monotonic() + timeout
+        while not self.poll_connected():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise self.connect_timed_out(timeout)
+            self.pause(min(left, _SLICE), None)
+
+    def connect_timed_out(self, timeout: float) -> TimedOutError:
+        """The error that tells how far the connect came."""
+        stage = lib.shim_control_stage(self.handle.get("Archive.connect")[0])
+        return TimedOutError(
+            f"no session with an archive at {self.where} within {timeout:g} s: {_STAGES.get(stage, 'it failed')}",
+            operation="Archive.connect",
+        )
+
+    # -- events
+
+    def drain(self) -> None:
+        """Take what the archive sent. Runs no handler."""
+        with self._lock, self.handle.using("archive") as (_, events):
+            if self._draining:
+                return  # from a finaliser, in the middle of another drain: an event is valid until the next is taken
+            self._draining = True
+            try:
+                while lib.shim_events_take(events, self._event):
+                    self._dispatch(self._event)
+            finally:
+                self._draining = False
+            dropped = lib.shim_events_dropped(events)
+            if dropped:
+                self._keep(ArchiveError(f"{dropped} answers and signals of the archive were lost: nobody took them"))
+
+    def pause(self, seconds: float, wake: threading.Event | None) -> None:
+        """Wait until the archive sent something, at most ``seconds``, and take it."""
+        if not self._reader.acquire(blocking=False):
+            if wake is None:
+                time.sleep(min(seconds, _RETRY))
+            elif wake.wait(seconds):
+                wake.clear()
+            return
+        try:
+            with self.handle.using("archive") as (_, events):
+                lib.shim_events_wait(events, int(min(seconds, _SLICE) * 1e9))
+            self.drain()
+        finally:
+            self._reader.release()
+            with self._lock:
+                for call in self._calls.values():
+                    call.wake.set()
+
+    def _dispatch(self, event: Any) -> None:
+        kind = event.type
+        if kind == lib.SHIM_EVENT_ARCHIVE_RESPONSE:
+            self._on_response(event)
+        elif kind == lib.SHIM_EVENT_ARCHIVE_RECORDING:
+            self._on_record(event.id, recording_from_event(event, self.control_session_id))
+        elif kind == lib.SHIM_EVENT_ARCHIVE_SUBSCRIPTION:
+            channel = text(event.data, event.length)
+            self._on_record(event.id, RecordingSubscription(event.relevant_id, event.stream_id, channel))
+        elif kind == lib.SHIM_EVENT_ARCHIVE_SIGNAL:
+            signal = signal_from_code(event.code)
+            self.signals.append(RecordingSignalEvent(event.id, event.relevant_id, event.position, signal))
+        elif kind == lib.SHIM_EVENT_ARCHIVE_CONNECTED:
+            self.archive_id, self.control_session_id, self.connected = event.id, event.relevant_id, True
+        elif kind == lib.SHIM_EVENT_ARCHIVE_CHALLENGE:
+            self._on_challenge(bytes(ffi.buffer(event.data, event.length)))
+        elif kind == lib.SHIM_EVENT_ARCHIVE_FAILED:
+            self._on_failed(event)
+
+    def _on_response(self, event: Any) -> None:
+        call = self._calls.get(event.id)
+        if event.code == _ERROR:
+            name = self._names.get(event.id, "archive")
+            error = archive_error(event.relevant_id, text(event.data, event.length), name, event.id)
+            if call is None or call.done or call.abandoned:
+                self._end(call)
+                self._keep(error)
+            elif event.relevant_id in call.request.tolerated:
+                call.response.refused = event.relevant_id
+                self._end(call)
+            elif event.relevant_id == ArchiveErrorCode.ACTIVE_LISTING and call.request.expected is not None:
+                # The end of a listing that was given up is under way: ask again.
+                self._end(call)
+                call.done = call.sent = False
+            else:
+                call.error = error
+                self._end(call)
+        elif call is not None:
+            call.response.relevant_id = event.relevant_id
+            self._end(call)
+
+    def _on_record(self, correlation_id: int, record: Any) -> None:
+        call = self._calls.get(correlation_id)
+        if call is not None:
+            call.response.records.append(record)
+            if len(call.response.records) == call.request.expected:
+                self._end(call)
+
+    def _on_challenge(self, challenge: bytes) -> None:
+        if self.context.on_challenge is not None:
+            answer = bytes(self.context.on_challenge(challenge))
+            if len(answer) > _CREDENTIALS_LIMIT:
+                raise SettingError(f"the answer to a challenge may have {_CREDENTIALS_LIMIT} bytes, not {len(answer)}")
+            control = self.handle.get("Archive.connect")[0]
+            check(lib.shim_control_answer_challenge(control, answer, len(answer)), "Archive.connect")
+
+    def _on_failed(self, event: Any) -> None:
+        said = text(event.data, event.length)
+        if self.connected:
+            message = f"the session with the archive at {self.where} is lost ({said}): connect to it anew"
+            self.failure = ArchiveConnectionError(message, operation="archive")
+        elif event.position:
+            self.failure = archive_error(event.code, f"{said} (archive at {self.where})", "Archive.connect", event.id)
+        elif event.code:
+            self.failure = error_from_code(event.code, said, "Archive.connect")
+        else:
+            self.failure = ArchiveConnectionError(f"no session with {self.where}: {said}", operation="Archive.connect")
+        for call in list(self._calls.values()):
+            call.error = self._lost(call.request.name)
+            self._end(call)
+
+    def _lost(self, operation: str) -> AeronError:
+        assert self.failure is not None
+        return ArchiveConnectionError(self.failure.message, operation=operation)
+
+    def explained(self, error: AeronError) -> AeronError:
+        """``error``, or what lies behind it: that the client was closed, or has lost its driver."""
+        return self.handle.explain(error.operation) or error
+
+    def _end(self, call: Call[Any] | None) -> None:
+        if call is not None:
+            call.done = True
+            self._calls.pop(call.correlation_id, None)
+            if self._listing is call:
+                self._listing = None
+            call.wake.set()
+
+    def _keep(self, error: AeronError) -> None:
+        self.late_errors.append(error)
+        self._unreported.append(error)
+
+    # -- calls
+
+    def call(self, request: Request[T], *, quietly: bool = False) -> Call[T]:
+        """Begin a request: :meth:`step` it until it is done, then take its result.
+
+        Args:
+            request: what to ask for.
+            quietly: leave late errors for another call to raise.
+
+        Raises:
+            ArchiveError: a late error of an earlier request; or the session is lost.
+        """
+        self.handle.get(request.name)
+        self.drain()
+        if not quietly:
+            self.raise_late(request.name)
+        if self.failure is not None:
+            raise self.lost(request.name)
+        return Call(request)
+
+    def raise_late(self, operation: str) -> None:
+        """Tell the error handler what came late, and raise the first that no call has raised yet."""
+        self.report()
+        if self.late_errors:
+            raise self.late_errors.popleft()
+
+    def lost(self, operation: str) -> AeronError:
+        """Why this session can't be used any more."""
+        return self.explained(self._lost(operation))
+
+    def step(self, call: Call[Any]) -> bool:
+        """Send the call's request if that is not done yet, and take what came. Whether the call is done."""
+        self.drain()
+        if not call.done and not call.sent:
+            with self._lock:
+                self._send(call)
+        return call.done
+
+    def _send(self, call: Call[Any]) -> None:
+        if self.failure is not None:
+            call.error, call.done = self._lost(call.request.name), True
+            return
+        if call.request.expected is not None and self._listing not in (None, call):
+            return
+        with self.handle.using(call.request.name) as (control, _), self._client.using(call.request.name) as client:
+            call.correlation_id = lib.aeron_next_correlation_id(client)
+            result = call.request.send(control, call.correlation_id)
+            if result < 0:
+                error = last_error(call.request.name)
+        if result < 0:
+            # Not connected any more: the session's thread tells why, in a moment.
+            message = f"the session with the archive at {self.where} is lost ({error.message}): connect to it anew"
+            call.error, call.done = ArchiveConnectionError(message, operation=call.request.name), True
+        elif result:
+            call.sent = True
+            self._calls[call.correlation_id] = call
+            self._names[call.correlation_id] = call.request.name
+            while len(self._names) > _REMEMBERED:
+                self._names.popitem(last=False)
+            if call.request.expected is not None:
+                self._listing = call
+
+    def abandon(self, call: Call[Any]) -> None:
+        """Nobody waits for the call any more. A listing goes on at the archive, so others wait for its end."""
+        with self._lock:
+            call.abandoned = True
+            if self._listing is not call:
+                self._calls.pop(call.correlation_id, None)
+
+    def wait(self, call: Call[T], timeout: float) -> T:
+        """Step the call until it is done. Each record of a listing gives it its time again."""
+        progress, deadline = 0, time.monotonic() + timeout
+        try:
+            while not self.step(call):
+                now = time.monotonic()
+                if len(call.response.records) != progress:
+                    progress, deadline = len(call.response.records), now + timeout
+                if now >= deadline:
+                    raise TimedOutError(
+                        f"the archive at {self.where} did not answer within {timeout:g} s", operation=call.request.name
+                    )
+                if call.sent:
+                    self.pause(min(_SLICE, deadline - now), call.wake)
+                else:
+                    time.sleep(_RETRY)
+        except BaseException:
+            self.abandon(call)
+            raise
+        if isinstance(call.error, ArchiveConnectionError):
+            raise self.explained(call.error)
+        return call.result()
+
+    def send_and_forget(self, request: Request[Any]) -> None:
+        """Send a request of which nobody wants to know what became, for example while closing."""
+        with contextlib.suppress(AeronError):
+            call = self.call(request, quietly=True)
+            for _ in range(20):
+                if self.step(call) or call.sent:
+                    break
+                time.sleep(_RETRY)
+
+    def report(self) -> None:
+        """Tell the error handler, in this thread, what came since the last time."""
+        while self._unreported:
+            try:
+                error = self._unreported.popleft()
+            except IndexError:
+                return
+            if self._error_handler is not None:
+                self._error_handler(error)
+
+    def close(self) -> None:
+        """End the session. Errors that nobody heard of go to the error handler, or else to the log."""
+        if not self.handle.closed:
+            with contextlib.suppress(ClosedError):
+                self.drain()
+            self.handle.close()
+        heard = self._error_handler is not None
+        self.report()
+        while self.late_errors:
+            error = self.late_errors.popleft()
+            if not heard:
+                _log.error("an error of the archive that came late: %s", error)
+
+
+def _release(pointer: Any) -> None:
+    control, events = pointer
+    lib.shim_control_stop(control)
+    lib.shim_events_delete(events)
