@@ -16,7 +16,7 @@ from aeron_py._waiting import Duration, seconds
 from aeron_py.errors import BusyError, SettingError
 from aeron_py.settings import DriverSettings, ThreadingMode, apply, checked
 
-__all__ = ["DriverInfo", "MediaDriver", "default_aeron_dir", "driver_info"]
+__all__ = ["DriverInfo", "MediaDriver", "ThreadingMode", "default_aeron_dir", "driver_info"]
 
 # Embedded: many streams in a small /dev/shm, and a driver that cleans up after itself.
 _DEFAULTS: DriverSettings = {
