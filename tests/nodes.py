@@ -1,0 +1,48 @@
+"""Fixtures: a media driver with an archive, one for each test module, and sessions with it, one for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from aeron_py.archive.client import Archive
+    from aeron_py.archive.server import ArchivingMediaDriver
+    from aeron_py.client import Client
+
+# A cold Java on a busy machine takes its time.
+START_TIMEOUT = 90.0
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArchivingMediaDriver]:
+    """A media driver and an archive, in fresh directories, with small terms and segments."""
+    from aeron_py.archive.server import ArchivingMediaDriver
+
+    with ArchivingMediaDriver.launch(
+        tmp_path_factory.mktemp("archive"),
+        driver={"term_buffer_length": 64 * 1024, "ipc_term_buffer_length": 64 * 1024},
+        timeout=START_TIMEOUT,
+        segment_file_length=64 * 1024,
+    ) as launched:
+        yield launched
+
+
+@pytest.fixture
+def node_client(node: ArchivingMediaDriver) -> Iterator[Client]:
+    """A client of the node."""
+    from aeron_py.client import Client
+
+    with Client.connect(node.aeron_dir) as connected:
+        yield connected
+
+
+@pytest.fixture
+def archive(node: ArchivingMediaDriver, node_client: Client) -> Iterator[Archive]:
+    """A session with the node's archive."""
+    from aeron_py.archive.client import Archive
+
+    with Archive.connect(node_client, node.archive_context(), timeout=START_TIMEOUT) as session:
+        yield session
