@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Subscription)
+C = TypeVar("C", bound=Counter)
 
 _log = logging.getLogger("aeron_py")
 
@@ -214,7 +216,7 @@ class Client(Owner):
 
         Raises as :meth:`add_publication`.
         """
-        pending = self._start_add_subscription(
+        pending: PendingAdd[Subscription] = self._start_add_subscription(
             channel,
             stream_id,
             on_available_image=on_available_image,
@@ -238,7 +240,8 @@ class Client(Owner):
         Raises as :meth:`add_publication`.
         """
         start = as_int(value, "value", -(2**63), 2**63 - 1)
-        counter = self._finish(self._start_add_counter(type_id, label, key=key), timeout)
+        pending: PendingAdd[Counter] = self._start_add_counter(type_id, label, key=key)
+        counter = self._finish(pending, timeout)
         if start:
             counter.value = start
         return counter
@@ -279,7 +282,8 @@ class Client(Owner):
         on_available_image: Callable[[Image], object] | None = None,
         on_unavailable_image: Callable[[Image], object] | None = None,
         assemble: bool = True,
-    ) -> PendingAdd[Subscription]:
+        noun: type[S] = Subscription,  # type: ignore[assignment]
+    ) -> PendingAdd[S]:
         uri, stream = channel_bytes(channel), as_int(stream_id, "stream_id", -(2**31), 2**31 - 1)
         check_handler(on_available_image, "on_available_image")
         check_handler(on_unavailable_image, "on_unavailable_image")
@@ -289,8 +293,8 @@ class Client(Owner):
             added = lib.shim_conductor_add_subscription(self._conductor, out, client, uri, stream, listens, source)
             check(added, "add_subscription")
 
-        def wrap(client: Client, pointer: Any) -> Subscription:
-            return Subscription._of(
+        def wrap(client: Client, pointer: Any) -> S:
+            return noun._of(
                 client, pointer, source[0], uri.decode(), stream, on_available_image, on_unavailable_image, assemble
             )
 
@@ -306,7 +310,14 @@ class Client(Owner):
             refused=lambda: lib.shim_conductor_discard(source[0]),
         )
 
-    def _start_add_counter(self, type_id: int, label: str = "", *, key: bytes = b"") -> PendingAdd[Counter]:
+    def _start_add_counter(
+        self,
+        type_id: int,
+        label: str = "",
+        *,
+        key: bytes = b"",
+        noun: type[C] = Counter,  # type: ignore[assignment]
+    ) -> PendingAdd[C]:
         kind = as_int(type_id, "type_id", -(2**31), 2**31 - 1)
         label_bytes, key_bytes = to_bytes(label, "label"), _as_bytes(key, "key")
         if len(label_bytes) > _COUNTER_LABEL_LIMIT:
@@ -326,7 +337,7 @@ class Client(Owner):
             out[0],
             poll=lib.aeron_async_add_counter_poll,
             result=ffi.new("aeron_counter_t **"),
-            wrap=lambda client, pointer: Counter._of(client, pointer, label, kind),
+            wrap=lambda client, pointer: noun._of(client, pointer, label, kind),
             cancel=lib.aeron_async_add_counter_cancel,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from aeron_py._ffi import check, ffi, lib, text
 from aeron_py._owner import Handle, Owner
@@ -160,7 +160,7 @@ class Counter(Owner):
         self._address = lib.aeron_counter_addr(pointer)
 
     @classmethod
-    def _of(cls, client: Client, pointer: Any, label: str, type_id: int) -> Counter:
+    def _of(cls, client: Client, pointer: Any, label: str, type_id: int) -> Self:
         def release(counter: Any) -> None:
             check(lib.aeron_counter_close(counter, ffi.NULL, ffi.NULL), "Counter.close")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from aeron_py._destinations import change_destination
 from aeron_py._ffi import check, ffi, lib, text
@@ -65,7 +65,7 @@ class Subscription(Owner):
         on_available: Callable[[Image], object] | None,
         on_unavailable: Callable[[Image], object] | None,
         assemble: bool,
-    ) -> Subscription:
+    ) -> Self:
         let_go = hold(on_available, on_unavailable)
 
         def release(subscription: Any) -> None:
