@@ -24,6 +24,7 @@ struct shim_watch_stct
     pthread_mutex_t lock;
     pthread_cond_t kick;
     pthread_t thread;
+    aeron_t *client;
     shim_watch_entry_t *first;
     int64_t spin_ns;
     int64_t min_park_ns;
@@ -135,6 +136,8 @@ static void *watch_run(void *arg)
         bool any = false;
         bool eager = false;
 
+        const bool lost = aeron_is_closed(watch->client);
+
         watch->looks++;
         for (shim_watch_entry_t *entry = watch->first; NULL != entry; entry = entry->next)
         {
@@ -142,7 +145,7 @@ static void *watch_run(void *arg)
             {
                 continue;
             }
-            const int ready = shim_watch_entry_is_ready(entry);
+            const int ready = lost ? 1 : shim_watch_entry_is_ready(entry);
             if (ready > 0)
             {
                 entry->missed += 2 == ready && !entry->eager ? 1 : 0;
@@ -182,6 +185,7 @@ static void watch_release(shim_watch_t *watch)
 
 int shim_watch_create(
     shim_watch_t **watch,
+    aeron_t *client,
     int32_t strategy,
     int64_t spin_ns,
     int64_t min_park_ns,
@@ -202,6 +206,7 @@ int shim_watch_create(
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&created->lock, NULL);
 
+    created->client = client;
     created->strategy = strategy;
     created->spin_ns = spin_ns;
     created->min_park_ns = min_park_ns;
@@ -309,6 +314,10 @@ int shim_watch_park(shim_watch_entry_t *entry, int64_t wanted)
     {
         AERON_SET_ERR(EBADF, "%s", "what was waited for is closed");
     }
+    else if (aeron_is_closed(watch->client))
+    {
+        result = 1;
+    }
     else if ((result = shim_watch_entry_arm(entry, wanted)) == 0 && (result = start_thread(watch)) == 0)
     {
         const bool always = SHIM_WATCH_SPIN == watch->strategy || SHIM_WATCH_YIELD == watch->strategy;
@@ -377,6 +386,16 @@ void shim_watch_unpark(shim_watch_entry_t *entry)
     if (NULL != entry->object)
     {
         shim_bell_drain(entry->fd);
+    }
+    pthread_mutex_unlock(&entry->watch->lock);
+}
+
+void shim_watch_wake(shim_watch_entry_t *entry)
+{
+    watch_lock(entry->watch);
+    if (entry->parked)
+    {
+        entry_wake(entry);
     }
     pthread_mutex_unlock(&entry->watch->lock);
 }

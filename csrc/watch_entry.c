@@ -42,7 +42,7 @@ static bool publication_is_ready(
     {
         return 0 == entry->wanted;
     }
-    return position_limit > entry->position;
+    return 2 == entry->wanted || position_limit > entry->position;
 }
 
 int shim_watch_entry_is_ready(const shim_watch_entry_t *entry)

@@ -24,9 +24,11 @@ typedef enum shim_watch_kind_en
 }
 shim_watch_kind_t;
 
-/* The thread starts with the first entry that parks. Parks of waiters that have a doorbell last up to bell_park_ns. */
+/* The thread starts with the first entry that parks, and wakes all when the client is closed for want of its driver.
+ * Parks of waiters that have a doorbell last up to bell_park_ns. */
 int shim_watch_create(
     shim_watch_t **watch,
+    aeron_t *client,
     int32_t strategy,
     int64_t spin_ns,
     int64_t min_park_ns,
@@ -43,11 +45,15 @@ int shim_watch_entry_create(shim_watch_entry_t **entry, shim_watch_t *watch, int
 int shim_watch_entry_fd(const shim_watch_entry_t *entry);
 
 /* Looks and parks: 1 there is something at once (not parked), 0 parked, -1 detached. By the thread that uses the object.
- * wanted: the least value of a counter; 1 for a publication that waits for a subscriber. */
+ * wanted: the least value of a counter. Of a publication: 0 room, or nobody to have room for; 1 a subscriber and room;
+ * 2 a subscriber. */
 int shim_watch_park(shim_watch_entry_t *entry, int64_t wanted);
 
 /* Takes the entry out of the watcher's sight: when this returns, the watcher doesn't look at the object any more. */
 void shim_watch_unpark(shim_watch_entry_t *entry);
+
+/* Wakes whoever is parked there. Any thread. */
+void shim_watch_wake(shim_watch_entry_t *entry);
 
 /* Forgets the object and wakes the waiter for good. */
 void shim_watch_entry_detach(shim_watch_entry_t *entry);

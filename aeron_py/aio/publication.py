@@ -1,0 +1,137 @@
+"""Publications whose ``send`` waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from anyio.lowlevel import checkpoint
+
+from aeron_py._destinations import start_destination
+from aeron_py._ffi import lib
+from aeron_py._waiting import Duration
+from aeron_py.aio._wait import AsyncOwner, finish
+from aeron_py.errors import ClosedError, OfferResult, offer_error
+from aeron_py.publication import ExclusivePublication, Publication
+from aeron_py.uri import ChannelUri
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["AsyncExclusivePublication", "AsyncPublication"]
+
+_ROOM, _SUBSCRIBER_AND_ROOM, _SUBSCRIBER = 0, 1, 2
+
+
+class AsyncPublication(AsyncOwner, Publication):
+    """A :class:`Publication` that can wait; any number of tasks may send on it.
+
+    Made by ``AsyncClient.add_publication``. All that a :class:`Publication` does without waiting is there, too:
+    ``offer``, ``offer_nowait``, ``offer_many``, ``offer_block``, ``try_claim``.
+    """
+
+    _watch_kind = lib.SHIM_WATCH_PUBLICATION
+
+    async def send(
+        self, data: Buffer | Sequence[Buffer], reserved_value: int | None = None, *, wait_connected: bool = False
+    ) -> int:
+        """Publish one message, as soon as there is room for it.
+
+        Cancelled, it has not been published.
+
+        Args:
+            data: any object with the buffer protocol; or a list or tuple of such, whose bytes become one message.
+            reserved_value: 64 bits for the receiver, beside the message.
+            wait_connected: wait for a subscriber, too, when there is none.
+
+        Returns:
+            The stream's position after the message.
+
+        Raises:
+            NotConnectedError: nobody subscribes, and ``wait_connected`` is false.
+            MaxPositionExceededError, PublicationError: it can't be.
+            ClosedError: it is closed, or was meanwhile.
+            AeronError: the driver was lost.
+        """
+        await checkpoint()
+        result = self.offer_nowait(data, reserved_value)
+        while result < 0:
+            await self._wait_for_room(result, wait_connected, "send")
+            result = self.offer_nowait(data, reserved_value)
+        return result
+
+    async def send_many(self, buffers: Sequence[Buffer], *, wait_connected: bool = False) -> int:
+        """Publish each of the messages, in order, as there is room.
+
+        Cancelled, it has published a part of them: use :meth:`send` to know which.
+
+        Args:
+            buffers: one object with the buffer protocol for each message.
+            wait_connected: as :meth:`send`.
+
+        Returns:
+            The stream's position after the last, or its position when there is none.
+
+        Raises:
+            As :meth:`send`.
+        """
+        await checkpoint()
+        left = buffers
+        while left:
+            count, result = self.offer_many(left)
+            left = left[count:]
+            if result < 0:
+                await self._wait_for_room(result, wait_connected, "send_many")
+            elif left:
+                await checkpoint()
+        return self.position
+
+    async def wait_connected(self) -> None:
+        """Until somebody subscribes.
+
+        Raises:
+            ClosedError: it is closed, or was meanwhile.
+            AeronError: the driver was lost.
+        """
+        await checkpoint()
+        while not self.is_connected:
+            if self.is_closed:
+                raise self._closed_error("wait_connected")
+            await self._park(_SUBSCRIBER)
+
+    async def _wait_for_room(self, result: int, wait_connected: bool, operation: str) -> None:
+        match result:
+            case OfferResult.ADMIN_ACTION:
+                await checkpoint()
+            case OfferResult.BACK_PRESSURED:
+                await self._park(_ROOM)
+            case OfferResult.NOT_CONNECTED if wait_connected:
+                await self._park(_SUBSCRIBER_AND_ROOM)
+            case OfferResult.CLOSED:
+                raise self._closed_error(operation)
+            case _:
+                error = offer_error(result, operation)
+                error.add_note(f"on {self._handle.description}")
+                raise error
+
+    def _closed_error(self, operation: str) -> Exception:
+        explained = self._handle.explain(operation)
+        return explained or ClosedError(f"{self._handle.description} is closed", operation=operation)
+
+    async def add_destination(  # type: ignore[override]
+        self, channel: str | ChannelUri, *, timeout: Duration | None = None
+    ) -> None:
+        """As :meth:`Publication.add_destination`."""
+        await finish(self._watch, start_destination(self._client, self._handle, self._kind, "add", channel), timeout)
+
+    async def remove_destination(  # type: ignore[override]
+        self, channel: str | ChannelUri, *, timeout: Duration | None = None
+    ) -> None:
+        """As :meth:`Publication.remove_destination`."""
+        await finish(self._watch, start_destination(self._client, self._handle, self._kind, "remove", channel), timeout)
+
+
+class AsyncExclusivePublication(AsyncPublication, ExclusivePublication):
+    """An :class:`ExclusivePublication` that can wait. Made by ``AsyncClient.add_exclusive_publication``."""
+
+    _watch_kind = lib.SHIM_WATCH_EXCLUSIVE_PUBLICATION
