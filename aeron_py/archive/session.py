@@ -398,7 +398,7 @@ class Session:
     def close(self) -> None:
         """End the session. Errors that nobody heard of go to the error handler, or else to the log."""
         if not self.handle.closed:
-            with contextlib.suppress(ClosedError):
+            with contextlib.suppress(AeronError):  # closed meanwhile, or its driver died: either way it is let go
                 self.drain()
             self.handle.close()
         heard = self._error_handler is not None
