@@ -13,6 +13,7 @@ from aeron_py._ffi import ffi, lib
 from aeron_py._hot import Message
 from aeron_py.archive import _columnar
 from aeron_py.archive._cursor import UNLIMITED, Cursor
+from aeron_py.archive._recorded_position import RecordedPosition
 from aeron_py.archive._segments import DamagedRecordingError, Segments
 from aeron_py.archive.catalog import find_recording
 from aeron_py.archive.recorded import Columns, RecordedBatch, RecordingCheck
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import numpy
     import numpy.typing
     import pyarrow
+
+    from aeron_py.counters import CountersReader
 
 __all__ = ["DamagedRecordingError", "RecordedBatch", "RecordingCheck", "RecordingReader"]
 
@@ -50,8 +53,10 @@ class RecordingReader:
         recording: a recording id, looked up in the catalog there, or a descriptor from ``list_recordings``.
         position: where to begin: the begin of a frame. None is the start of the recording.
         limit: up to where to read: a position, or for an active recording a callable that returns how far it is
-            recorded now (the ``rec-pos`` counter, or a call of the archive); it is asked whenever all before is read,
-            and a negative number from it is "nothing new". None is the stop position.
+            recorded now, for example ``lambda: archive.get_max_recorded_position(recording_id)``. It is asked whenever
+            all before is read; None or a negative number from it is "nothing new". Not given: the stop position.
+        counters: for an active recording instead of ``limit``: ``client.counters`` of a client on the archive's media
+            driver, whose ``rec-pos`` counter tells how far it is recorded (the cheapest way to follow a recording).
         scan: for a recording that has no stop position because its archive was killed and does not run: read up to
             where nothing was written.
         record_checksum: the archive was run with record checksums, which stand where the session id stood: report the
@@ -62,7 +67,7 @@ class RecordingReader:
         UnknownRecordingError: no such recording; the message names the nearest.
         CatalogError: no archive there.
         InvalidPositionError: ``position`` is outside the recording or not where a frame begins.
-        SettingError: the recording is active, and neither ``limit`` nor ``scan`` tells up to where to read.
+        SettingError: the recording is active, and none of ``limit``, ``counters`` and ``scan`` was given.
     """
 
     def __init__(
@@ -71,7 +76,8 @@ class RecordingReader:
         recording: int | RecordingDescriptor,
         *,
         position: int | None = None,
-        limit: int | Callable[[], int] | None = None,
+        limit: int | Callable[[], int | None] | None = None,
+        counters: CountersReader | None = None,
         scan: bool = False,
         record_checksum: bool = False,
         chunk_length: int = _CHUNK,
@@ -82,11 +88,13 @@ class RecordingReader:
         self._chunk_length = max(4096, chunk_length & -_FRAME)
         self._session_id = self.recording.session_id if record_checksum else None
         self._lock = threading.Lock()
+        if limit is None and counters is not None and self.recording.is_active:
+            limit = RecordedPosition(counters, archive_dir, self.recording)
         self._asked = limit if callable(limit) else None
         stop = self._stop = UNLIMITED if self.recording.is_active else self.recording.stop_position
         if limit is None and self.recording.is_active and not scan:
             raise SettingError(
-                f"recording {self.recording_id} is active: give limit=, a callable that returns how far it is "
+                f"recording {self.recording_id} is active: give counters=, or limit= that tells how far it is "
                 "recorded, or scan=True when its archive was killed and does not run",
                 operation="RecordingReader",
             )
@@ -118,8 +126,8 @@ class RecordingReader:
     @property
     def limit(self) -> int:
         """Up to where can be read now, a stream position; asks the ``limit`` callable."""
-        if self._asked is not None:
-            self._limit = max(self._limit, min(self._asked(), self._stop))
+        if self._asked is not None and (recorded := self._asked()) is not None:
+            self._limit = max(self._limit, min(recorded, self._stop))
         return self._limit
 
     @property
