@@ -57,6 +57,12 @@ from aeron_py.subscription import Subscription
 from aeron_py.uri import ChannelUri
 
 if TYPE_CHECKING:
+    from aeron_py.aio.client import AsyncClient as AsyncClient
+    from aeron_py.aio.counter import AsyncCounter as AsyncCounter
+    from aeron_py.aio.publication import AsyncExclusivePublication as AsyncExclusivePublication
+    from aeron_py.aio.publication import AsyncPublication as AsyncPublication
+    from aeron_py.aio.subscription import AsyncSubscription as AsyncSubscription
+    from aeron_py.aio.subscription import ImageEvent as ImageEvent
     from aeron_py.archive.client import Archive as Archive
     from aeron_py.archive.context import ArchiveContext as ArchiveContext
     from aeron_py.archive.recordings import RecordingDescriptor as RecordingDescriptor
@@ -71,6 +77,12 @@ _LATER = {
     "ArchiveContext": "aeron_py.archive.context",
     "ArchiveServer": "aeron_py.archive.server",
     "ArchivingMediaDriver": "aeron_py.archive.server",
+    "AsyncClient": "aeron_py.aio.client",
+    "AsyncCounter": "aeron_py.aio.counter",
+    "AsyncExclusivePublication": "aeron_py.aio.publication",
+    "AsyncPublication": "aeron_py.aio.publication",
+    "AsyncSubscription": "aeron_py.aio.subscription",
+    "ImageEvent": "aeron_py.aio.subscription",
     "RecordingDescriptor": "aeron_py.archive.recordings",
 }
 
@@ -88,6 +100,11 @@ __all__ = [
     "ArchiveServer",
     "ArchiveStorageError",
     "ArchivingMediaDriver",
+    "AsyncClient",
+    "AsyncCounter",
+    "AsyncExclusivePublication",
+    "AsyncPublication",
+    "AsyncSubscription",
     "BackPressuredError",
     "Batch",
     "BufferFullError",
@@ -116,6 +133,7 @@ __all__ = [
     "Idler",
     "Image",
     "ImageConstants",
+    "ImageEvent",
     "InferableBoolean",
     "InvalidPositionError",
     "MaxPositionExceededError",
