@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.recorded_files import MTU, SEGMENT_LENGTH, TERM_LENGTH, RecordedFiles, write_catalog
 
 from aeron_py.archive.catalog import CatalogError, find_recording, read_catalog, segment_files
 from aeron_py.errors import UnknownRecordingError
+from tests.recorded_files import MTU, SEGMENT_LENGTH, TERM_LENGTH, RecordedFiles, write_catalog
 
 
 def descriptors(directory: Path, *ids: int) -> list[bytes]:

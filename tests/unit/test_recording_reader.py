@@ -15,10 +15,10 @@ import pyarrow
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.recorded_files import BEGIN, END, MTU, SEGMENT_LENGTH, TERM_LENGTH, RecordedFiles
 
 from aeron_py.archive.reader import DamagedRecordingError, RecordingReader
 from aeron_py.errors import BusyError, ClosedError, InvalidPositionError, SettingError, UnknownRecordingError
+from tests.recorded_files import BEGIN, END, MTU, SEGMENT_LENGTH, TERM_LENGTH, RecordedFiles
 
 POINT = numpy.dtype([("id", "<i8"), ("x", "<f8"), ("name", "S8")])
 
