@@ -257,7 +257,7 @@ static bool take_numbers(PyObject *object, Py_buffer *view, const char *name)
         PyBuffer_Release(view);
         return false;
     }
-    if (0 != (uintptr_t)view->buf % 8)
+    if (0 != view->len && 0 != (uintptr_t)view->buf % 8)
     {
         PyErr_Format(PyExc_ValueError, "offer_block() needs %s aligned to 8 bytes", name);
         PyBuffer_Release(view);
