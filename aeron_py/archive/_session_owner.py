@@ -65,16 +65,19 @@ class SessionOwner(Owner):
 
     def _with_neighbours(self, error: UnknownRecordingError, request: Request[Any]) -> UnknownRecordingError:
         """The same error with the ids that there are near the one that was asked for."""
-        message = f"{error.message}: see what there is with list_recordings()"
-        if request.recording_id is not None:
-            first = max(0, request.recording_id - _NEAR)
+        wanted, near = request.recording_id, ""
+        if wanted is not None:
             try:
-                call = self._session.call(requests.list_recordings(None, None, first, 2 * _NEAR), quietly=True)
-                near = [str(record.recording_id) for record in self._session.wait(call, self.context.message_timeout)]
+                call = self._session.call(
+                    requests.list_recordings(None, None, max(0, wanted - _NEAR), 2 * _NEAR), quietly=True
+                )
+                found = [record.recording_id for record in self._session.wait(call, self.context.message_timeout)]
             except AeronError:
-                near = []
-            if near:
-                message = f"{message}; ids near {request.recording_id}: {', '.join(near)}"
+                found = []
+            if wanted in found:
+                return error  # the archive says "unknown" of one that it knows when its stream is another
+            near = f"; ids near {wanted}: {', '.join(map(str, found))}" if found else ""
+        message = f"{error.message}: see what there is with list_recordings(){near}"
         return UnknownRecordingError(
             message,
             operation=error.operation,

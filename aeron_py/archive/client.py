@@ -302,18 +302,15 @@ class Archive(RecordingCalls, CatalogCalls):
         handle._release = stop_and_release
         return subscription
 
-    def stop_replay(self, replay: Replay | int, *, timeout: Duration | None = None) -> bool:
-        """Stop a replay (``stopReplay``).
+    def stop_replay(self, replay: Replay | int, *, timeout: Duration | None = None) -> None:
+        """Stop a replay (``stopReplay``). One that has ended is no error.
 
         Args:
             replay: the replay, or its ``replay_session_id``.
             timeout: seconds to wait.
-
-        Returns:
-            Whether the archive still knew it.
         """
         session_id = replay.replay_session_id if isinstance(replay, Replay) else replay
-        return self._call(requests.stop_replay(session_id), timeout)
+        self._call(requests.stop_replay(session_id), timeout)
 
     def stop_all_replays(self, recording_id: int | None = None, *, timeout: Duration | None = None) -> None:
         """Stop all replays of a recording, or with None of every recording (``stopAllReplays``)."""

@@ -59,19 +59,15 @@ class Replay:
         """
         return self._archive.client.add_subscription(self.subscription_channel, self.stream_id, **options)
 
-    def stop(self) -> bool:
-        """Stop it (``aeron_archive_stop_replay``).
-
-        Returns:
-            Whether the archive still knew it; False when it had ended or was stopped before.
+    def stop(self) -> None:
+        """Stop it (``aeron_archive_stop_replay``). Harmless when it has ended, and the second time.
 
         Raises:
-            ArchiveError: the session is lost.
+            ArchiveConnectionError: the session is lost.
         """
-        if self._stopped:
-            return False
-        self._stopped = True
-        return self._archive.stop_replay(self.replay_session_id)
+        if not self._stopped:
+            self._archive.stop_replay(self.replay_session_id)
+            self._stopped = True
 
     def __enter__(self) -> Self:
         return self

@@ -181,6 +181,7 @@ def list_recordings(
 
     if channel is not None:
         # The archive's own filter wants both, so this one is ours; and so the limit is, too.
+        encode_fragment(channel, name)
         wanted, most, count = channel, count, _EVERYTHING
 
         def finish(response: Response) -> list[RecordingDescriptor]:
@@ -239,12 +240,12 @@ def request_replay_token(recording_id: int) -> Request[int]:
     )
 
 
-def stop_replay(replay_session_id: int) -> Request[bool]:
+def stop_replay(replay_session_id: int) -> Request[None]:
     name = "stop_replay"
     return Request(
         name,
         with_ids(lib.shim_control_stop_replay, name, replay_session_id=replay_session_id),
-        accepted,
+        nothing,
         tolerated=(ArchiveErrorCode.UNKNOWN_REPLAY,),
     )
 
