@@ -519,11 +519,12 @@ def archive_error(code: int, message: str, operation: str, correlation_id: int =
         The error to raise.
     """
     archive_code = ArchiveErrorCode(code) if code in ArchiveErrorCode.__members__.values() else code
-    if not message:
-        message = (
+    said = _own_words(message)
+    if not said:
+        said = (
             archive_code.name.lower().replace("_", " ")
             if isinstance(archive_code, ArchiveErrorCode)
             else f"error {code}"
         )
     error = _ARCHIVE_ERRORS.get(code, ArchiveError)
-    return error(message, operation=operation, archive_code=archive_code, correlation_id=correlation_id, detail=message)
+    return error(said, operation=operation, archive_code=archive_code, correlation_id=correlation_id, detail=message)
