@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from aeron_py.archive.catalog import find_recording, read_catalog
+from aeron_py.archive.catalog import find_recording, read_catalog, segment_files
 from aeron_py.archive.client import Archive
 from aeron_py.archive.reader import DamagedRecordingError, RecordingReader
 from aeron_py.archive.recordings import RecordingDescriptor
@@ -173,6 +173,8 @@ def test_truncated_and_purged_recordings(
 
     segment = recording.segment_file_length
     archive.purge_segments(recording.recording_id, 2 * segment)
+    # The archive deletes the files after it has answered.
+    wait_until(lambda: min(segment_files(node.archive_dir, recording.recording_id)) == 2 * segment, WAIT)
     with pytest.raises(DamagedRecordingError, match=f"begins at {2 * segment}"):
         reader.seek(0)
         list(reader)
