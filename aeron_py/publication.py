@@ -201,8 +201,9 @@ class Publication(Owner):
 
     @property
     def channel_status(self) -> int:
-        """1 when the channel works, -1 when it failed (``aeron_publication_channel_status``)."""
-        return int(self._call("channel_status"))
+        """1 when the channel works, -1 when it failed (``aeron_publication_channel_status``); IPC always works."""
+        status = int(self._call("channel_status"))
+        return status if self.constants.channel_status_indicator_id >= 0 else 1
 
     @property
     def channel(self) -> str:

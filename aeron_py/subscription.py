@@ -158,7 +158,10 @@ class Subscription(Owner):
         return self._messages(end, limit, (idle_strategy or _IDLE).idler().idle)
 
     def _messages(self, until: int | None, timeout: float | None, idle: Callable[[int], None]) -> Iterator[Message]:
-        empty, had_image = 0, False
+        empty = 0
+        had_image = until is not None and bool(self.images)
+        if until is not None and had_image and self._reached(until):
+            return
         waits_since = time.monotonic()
         while True:
             # One at a time, so that whoever leaves the loop leaves nothing behind in here.
@@ -172,18 +175,23 @@ class Subscription(Owner):
                 idle(1)
                 continue
             if until is not None and empty % _LOOK_EVERY == 0:
-                images = self.images
-                if images and all(image.position >= until for image in images):
+                if self._reached(until):
                     return
-                if not images and had_image and not self._poller.pending:
+                present = bool(self.images)
+                if had_image and not present and not self._poller.pending:
                     raise NotConnectedError(
                         f"{self._handle.description} ended before position {until}", operation="messages"
                     )
-                had_image = had_image or bool(images)
+                had_image = had_image or present
             empty += 1
             if timeout is not None and time.monotonic() - waits_since > timeout:
                 raise TimedOutError(f"no message on {self._handle.description} in {timeout:g} s", operation="messages")
             idle(0)
+
+    def _reached(self, position: int) -> bool:
+        """Whether all there is was read up to a position."""
+        images = self.images
+        return bool(images) and not self._poller.pending and all(image.position >= position for image in images)
 
     @property
     def images(self) -> list[Image]:

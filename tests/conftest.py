@@ -2,6 +2,43 @@
 
 from __future__ import annotations
 
-from tests.nodes import archive, node, node_client
+from collections.abc import Iterator
 
-__all__ = ["archive", "node", "node_client"]
+import pytest
+
+from aeron_py import Client, MediaDriver
+from tests.nodes import archive, node, node_client
+from tests.streams import Pairs
+
+__all__ = ["archive", "client", "driver", "node", "node_client", "pair"]
+
+# A machine may be busy with other tests: nobody is to be given up for dead because of that.
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def driver() -> Iterator[MediaDriver]:
+    """A media driver in a fresh directory, with small terms."""
+    with MediaDriver.launch(
+        term_buffer_length=64 * 1024,
+        ipc_term_buffer_length=64 * 1024,
+        client_liveness_timeout=PATIENCE,
+        publication_unblock_timeout=2 * PATIENCE,
+        driver_timeout=PATIENCE,
+    ) as launched:
+        yield launched
+
+
+@pytest.fixture
+def client(driver: MediaDriver) -> Iterator[Client]:
+    """A client of that driver."""
+    with Client.connect(driver.aeron_dir, driver_timeout=PATIENCE) as connected:
+        yield connected
+
+
+@pytest.fixture
+def pair(client: Client) -> Iterator[Pairs]:
+    """``pair()``: a publication and a subscription of a new stream."""
+    pairs = Pairs(client)
+    with pairs.closing:
+        yield pairs

@@ -1,0 +1,144 @@
+"""The media driver in this process: its directory, its settings."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aeron_py import (
+    AeronError,
+    BusyError,
+    Client,
+    DriverSettings,
+    IdleStrategy,
+    MediaDriver,
+    SettingError,
+    ThreadingMode,
+    driver_info,
+    settings,
+)
+from aeron_py._ffi import lib
+
+
+def test_directory_is_its_own_and_goes_with_it() -> None:
+    with MediaDriver.launch() as first, MediaDriver.launch() as second:
+        assert first.aeron_dir != second.aeron_dir
+        info = driver_info(first.aeron_dir)
+        assert info is not None
+        assert info.alive
+        assert info.pid == os.getpid()
+    assert not Path(first.aeron_dir).exists()
+    assert first.is_closed
+    assert driver_info(first.aeron_dir) is None
+
+
+def test_threads_go_with_it() -> None:
+    before = len(os.listdir("/proc/self/task"))  # noqa: PTH208
+    with MediaDriver.launch(threading_mode=ThreadingMode.DEDICATED):
+        assert len(os.listdir("/proc/self/task")) >= before + 3  # noqa: PTH208
+    assert threading.active_count() >= 1
+
+
+def test_directory_may_be_kept(tmp_path: Path) -> None:
+    target = tmp_path / "aeron"
+    MediaDriver.launch(target, dir_delete_on_shutdown=False).close()
+    assert (target / "cnc.dat").exists()
+    MediaDriver.launch(target).close()
+    assert not target.exists()
+
+
+def test_files_of_others_are_never_touched(tmp_path: Path) -> None:
+    mine = tmp_path / "thesis.txt"
+    mine.write_text("years of work")
+    with pytest.raises(SettingError, match="thesis"):
+        MediaDriver.launch(tmp_path)
+    assert mine.read_text() == "years of work"
+
+    (tmp_path / "cnc.dat").write_bytes(b"")
+    with pytest.raises(SettingError, match="thesis"):
+        MediaDriver.launch(tmp_path, dir_delete_on_start=True)
+    assert mine.exists()
+    with pytest.raises(SettingError, match="not a directory"):
+        MediaDriver.launch(mine)
+
+
+def test_a_living_driver_is_left_alone(driver: MediaDriver) -> None:
+    with pytest.raises(BusyError, match=str(os.getpid())):
+        MediaDriver.launch(driver.aeron_dir)
+    with pytest.raises(BusyError):
+        MediaDriver.launch(driver.aeron_dir, dir_delete_on_start=True)
+    with Client.connect(driver.aeron_dir) as client:
+        assert not client.is_closed
+
+
+def test_a_failed_start_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(AeronError):
+        MediaDriver.launch(tmp_path / "new", mtu_length=1)
+    with pytest.raises(SettingError):
+        MediaDriver.launch(tmp_path / "newer", term_buffer_length=-1)
+    assert not (tmp_path / "newer").exists()
+
+
+def test_settings_reach_the_driver() -> None:
+    with (
+        MediaDriver.launch(
+            term_buffer_length=128 * 1024,
+            ipc_term_buffer_length=256 * 1024,
+            ipc_mtu_length=8192,
+            client_liveness_timeout=12.0,
+            shared_idle_strategy=IdleStrategy.backoff(1, 1, 0.0001, 0.0002),
+        ) as driver,
+        Client.connect(driver.aeron_dir) as client,
+        client.add_publication("aeron:ipc", 1) as publication,
+    ):
+        assert publication.term_buffer_length == 256 * 1024
+        assert publication.max_payload_length == 8192 - 32
+        info = driver_info(driver.aeron_dir)
+        assert info is not None
+        assert info.client_liveness_timeout == 12.0
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ({"term_bufer_length": 1}, "did you mean term_buffer_length"),
+        ({"term_buffer_length": "64k"}, "whole number"),
+        ({"term_buffer_length": True}, "whole number"),
+        ({"term_buffer_sparse_file": 1}, "True or False"),
+        ({"client_liveness_timeout": -1}, "negative"),
+        ({"client_liveness_timeout": float("nan")}, "negative"),
+        ({"client_liveness_timeout": "5s"}, "seconds"),
+        ({"socket_multicast_ttl": 256}, "255"),
+        ({"shared_idle_strategy": "lazy"}, "no idle strategy"),
+        ({"receiver_group_consideration": 7}, "InferableBoolean"),
+        ({"resolver_name": 5}, "str"),
+    ],
+)
+def test_bad_settings(bad: dict[str, Any], says: str) -> None:
+    with pytest.raises(SettingError, match=says):
+        MediaDriver.launch(**bad)
+
+
+def test_bad_threading_mode() -> None:
+    with pytest.raises(SettingError, match="ThreadingMode"):
+        MediaDriver.launch(threading_mode=9)  # type: ignore[arg-type]
+
+
+def test_the_table_is_what_the_header_has() -> None:
+    ours = {setter for setters in settings.setter_names().values() for setter in setters}
+    prefix = "aeron_driver_context_set_"
+    theirs = {name.removeprefix(prefix) for name in dir(lib) if name.startswith(prefix)}
+    assert ours <= theirs
+    # Set by launch itself, or of two values, which no channel needs.
+    assert theirs - ours == {
+        "dir",
+        "threading_mode",
+        "receiver_group_tag",
+        "receiver_wildcard_port_range",
+        "sender_wildcard_port_range",
+    }
+    assert set(DriverSettings.__annotations__) == set(settings.setter_names())

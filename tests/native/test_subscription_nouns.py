@@ -1,0 +1,261 @@
+"""Subscriptions and images: what comes out, and who is told."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from aeron_py import (
+    Batch,
+    BusyError,
+    Client,
+    ClosedError,
+    Handler,
+    IdleStrategy,
+    Image,
+    Message,
+    NotConnectedError,
+    TimedOutError,
+)
+from tests.streams import Pairs, next_stream, receive, send
+from tests.waiting import wait_until
+
+
+def test_poll(pair: Pairs) -> None:
+    publication, subscription = pair()
+    for number in range(5):
+        send(publication, b"%d" % number)
+    found: list[Message] = []
+    wait_until(lambda: subscription.poll(found.append, 2) * 0 or len(found) == 5)
+    assert [message.payload for message in found] == [b"0", b"1", b"2", b"3", b"4"]
+    assert found[-1].position == publication.position
+    assert subscription.poll(found.append) == 0
+    assert subscription.poll_payloads() == []
+
+
+def test_error_in_the_handler_loses_nothing(pair: Pairs) -> None:
+    publication, subscription = pair()
+    for number in range(4):
+        send(publication, b"%d" % number)
+    found: list[bytes] = []
+
+    def handler(message: Message) -> None:
+        if message.payload == b"1" and b"seen" not in found:
+            found.append(b"seen")
+            raise LookupError("mine")
+        found.append(message.payload)
+
+    with pytest.raises(LookupError):
+        wait_until(lambda: subscription.poll(handler) * 0 or len(found) > 9)
+    wait_until(lambda: subscription.poll(handler) * 0 or found[-1] == b"3")
+    assert found == [b"0", b"seen", b"2", b"3"]
+
+
+def test_batch(pair: Pairs) -> None:
+    publication, subscription = pair()
+    payloads = [bytes([65 + i]) * (i + 1) for i in range(5)]
+    for i, payload in enumerate(payloads):
+        send(publication, payload, i)
+    batch = wait_until(lambda: subscription.poll_batch())
+    while len(batch) < 5:
+        pytest.fail("one poll gives what one publication had sent")
+    assert isinstance(batch, Batch)
+    assert len(batch) == 5
+    assert batch.payloads() == payloads
+    assert [message.payload for message in batch] == payloads
+    assert list(batch.lengths) == [1, 2, 3, 4, 5]
+    assert list(batch.boundaries) == [0, 1, 3, 6, 10, 15]
+    assert list(batch.reserved_values) == [0, 1, 2, 3, 4]
+    assert set(batch.session_ids) == {publication.session_id}
+    assert batch.positions[-1] == publication.position
+    assert batch.stream_id == subscription.stream_id
+    assert batch[-1].payload == payloads[-1]
+    part = batch[1:3]
+    assert part.payloads() == payloads[1:3]
+    assert [bytes(part.data[o : o + n]) for o, n in zip(part.offsets, part.lengths, strict=True)] == payloads[1:3]
+    offsets = np.asarray(batch.offsets)
+    assert offsets.dtype == np.int64
+    del batch, part
+    for _ in range(100):
+        send(publication, b"z" * 50)
+        receive(subscription, 1)
+    assert offsets.tolist() == [0, 1, 3, 6, 10]
+    empty = subscription.poll_batch()
+    assert len(empty) == 0
+    assert list(empty) == []
+    assert bytes(empty.data) == b""
+    with pytest.raises(IndexError):
+        empty[0]
+
+
+def test_messages_until_a_position(pair: Pairs) -> None:
+    publication, subscription = pair()
+    positions = [send(publication, b"m%d" % number) for number in range(6)]
+    found = [message.payload for message in subscription.messages(until=positions[3], timeout=30)]
+    assert found == [b"m0", b"m1", b"m2", b"m3"]
+    # Already there: nothing more to wait for.
+    assert list(subscription.messages(until=positions[3], timeout=30)) == []
+    # Left in the middle: the rest is still there.
+    assert next(iter(subscription.messages(timeout=30))).payload == b"m4"
+    assert receive(subscription, 1)[0].payload == b"m5"
+
+
+def test_messages_give_up(pair: Pairs) -> None:
+    publication, subscription = pair()
+    with pytest.raises(TimedOutError, match=r"0\.1 s"):
+        list(subscription.messages(timeout=0.1, idle_strategy=IdleStrategy.yielding()))
+    publication.offer(b"x")
+    publication.close()
+    with pytest.raises(NotConnectedError, match="before position"):
+        list(subscription.messages(until=10_000, timeout=60))
+    subscription.close()
+    with pytest.raises(ClosedError):
+        list(subscription.messages())
+
+
+def test_image_handlers_run_in_the_polling_thread(pair: Pairs) -> None:
+    seen: list[tuple[str, Image, int]] = []
+    subscription = pair.subscription(
+        on_available_image=lambda image: seen.append(("came", image, threading.get_ident())),
+        on_unavailable_image=lambda image: seen.append(("went", image, threading.get_ident())),
+    )
+    publication = pair.publication(subscription.stream_id)
+
+    def until(count: int) -> None:
+        wait_until(lambda: subscription.poll(print) * 0 or len(seen) == count)
+
+    wait_until(lambda: publication.is_connected)
+    assert seen == []
+    until(1)
+    what, image, thread = seen[0]
+    assert (what, thread) == ("came", threading.get_ident())
+    assert image.session_id == publication.session_id
+    assert image.source_identity == "aeron:ipc"
+    assert image.join_position == 0
+    assert subscription.images == [image]
+    assert subscription.image_by_session_id(publication.session_id) is image
+    assert subscription.image_by_session_id(publication.session_id ^ 1) is None
+    end = send(publication, b"last words")
+    assert receive(subscription, 1)
+    publication.close()
+    until(2)
+    assert seen[1][0] == "went"
+    assert seen[1][1] is image
+    assert image.closed
+    assert image.position == end
+    assert subscription.images == []
+    with pytest.raises(ClosedError):
+        image.poll(print)
+
+
+def test_image_that_came_and_went_before_a_poll(pair: Pairs) -> None:
+    seen: list[Image] = []
+    subscription = pair.subscription(on_available_image=seen.append, on_unavailable_image=seen.append)
+    publication = pair.publication(subscription.stream_id)
+    wait_until(lambda: publication.is_connected)
+    session = publication.session_id
+    publication.close()
+    wait_until(lambda: not subscription.is_connected)
+    wait_until(lambda: subscription.poll(print) * 0 or len(seen) == 2)
+    assert [image.session_id for image in seen] == [session, session]
+    assert all(image.closed for image in seen)
+
+
+def test_images_poll_alone(pair: Pairs) -> None:
+    first, subscription = pair()
+    second = pair.publication(subscription.stream_id)
+    wait_until(lambda: len(subscription.images) == 2)
+    send(first, b"first")
+    send(second, b"second")
+    image = subscription.image_by_session_id(second.session_id)
+    assert image is not None
+    assert wait_until(lambda: image.poll_payloads()) == [b"second"]
+    assert image.poll_batch().payloads() == []
+    assert receive(subscription, 1)[0].payload == b"first"
+    assert image.position == second.position
+    assert not image.is_end_of_stream
+    assert image.active_transport_count >= 0
+
+
+def test_raw_frames(pair: Pairs) -> None:
+    publication, subscription = pair()
+    (image,) = subscription.images
+    for i in itertools.count():
+        send(publication, bytes(900) + b"%4d" % i)
+        frames = wait_until(lambda: image.block_poll(4096))
+        assert bytes(frames[-4 - (-len(bytes(904)) - 32) % 32 :][:4]) == b"%4d" % i
+        if publication.position > 2 * publication.term_buffer_length:
+            break
+    assert image.position == publication.position
+    assert len(image.block_poll()) == 0
+
+
+def test_two_threads_on_one_subscription(pair: Pairs) -> None:
+    publication, subscription = pair()
+    send(publication, b"x")
+    inside, leave = threading.Event(), threading.Event()
+
+    def handler(message: Message) -> None:
+        inside.set()
+        leave.wait(60)
+
+    def poll_until_inside() -> None:
+        wait_until(lambda: subscription.poll(handler))
+
+    thread = threading.Thread(target=poll_until_inside)
+    thread.start()
+    try:
+        assert inside.wait(60)
+        with pytest.raises(BusyError):
+            subscription.poll(print)
+    finally:
+        leave.set()
+        thread.join()
+    assert subscription.poll(print) == 0
+
+
+def test_close_from_its_own_handler(pair: Pairs) -> None:
+    publication, subscription = pair()
+    send(publication, b"x")
+    with pytest.raises(BusyError):
+        wait_until(lambda: subscription.poll(lambda message: subscription.close()))
+    subscription.close()
+
+
+def test_handlers_that_are_pinned(client: Client) -> None:
+    seen: list[Image] = []
+    handler = Handler.leak(seen.append)
+    subscription = client.add_subscription("aeron:ipc", stream := next_stream(), on_available_image=handler)
+    with pytest.raises(BusyError, match="still held"):
+        handler.release()
+    with client.add_exclusive_publication("aeron:ipc", stream):
+        wait_until(lambda: subscription.poll(print) * 0 or seen)
+    subscription.close()
+    handler.release()
+    handler.release()
+    with pytest.raises(ClosedError):
+        client.add_subscription("aeron:ipc", stream, on_available_image=handler)
+
+
+def test_waiting_leaves_the_interpreter_to_others(pair: Pairs) -> None:
+    _, subscription = pair()
+    turns = 0
+    done = threading.Event()
+
+    def work() -> None:
+        nonlocal turns
+        while not done.is_set():
+            turns += 1
+            time.sleep(0)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    with pytest.raises(TimedOutError):
+        next(subscription.messages(timeout=0.2))
+    done.set()
+    thread.join()
+    assert turns > 0
