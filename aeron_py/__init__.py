@@ -1,170 +1,30 @@
 """Aeron for Python: client, media driver and archive, sync and async.
 
-The names here are the whole public interface; what is archive or async is loaded when it is first used.
+The public names are those of :mod:`aeron_py._names`. They are loaded when the first of them is used, so that a command
+of ``aeron-py`` can set its signal handlers before anything else: a service may be told to stop while it still starts.
 """
 
 from __future__ import annotations
 
-import importlib
-from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
-from aeron_py._aeron import Claim, Message
-from aeron_py.batch import Batch
-from aeron_py.client import Client
-from aeron_py.counters import Counter, CounterDescriptor, CountersFile, CountersReader
-from aeron_py.driver import DriverInfo, MediaDriver, default_aeron_dir, driver_info
-from aeron_py.errors import (
-    ActiveRecordingError,
-    ActiveSubscriptionError,
-    AdminActionError,
-    AeronError,
-    ArchiveConnectionError,
-    ArchiveError,
-    ArchiveErrorCode,
-    ArchiveLimitError,
-    ArchiveStorageError,
-    BackPressuredError,
-    BufferFullError,
-    BusyError,
-    ClientErrorCode,
-    ClientTimeoutError,
-    ClosedError,
-    ConductorServiceTimeoutError,
-    DriverError,
-    DriverErrorCode,
-    DriverTimeoutError,
-    ErrorKind,
-    ForkedError,
-    InvalidPositionError,
-    MaxPositionExceededError,
-    NotConnectedError,
-    OfferError,
-    OfferResult,
-    PublicationClosedError,
-    PublicationError,
-    Recovery,
-    SettingError,
-    TimedOutError,
-    UnknownRecordingError,
-)
-from aeron_py.handlers import Handler
-from aeron_py.idle import Idler, IdleStrategy
-from aeron_py.image import Image, ImageConstants
-from aeron_py.publication import ExclusivePublication, Publication, PublicationConstants
-from aeron_py.settings import DriverSettings, InferableBoolean, ThreadingMode
-from aeron_py.subscription import Subscription
-from aeron_py.uri import ChannelUri
-
 if TYPE_CHECKING:
-    from aeron_py.aio.client import AsyncClient as AsyncClient
-    from aeron_py.aio.counter import AsyncCounter as AsyncCounter
-    from aeron_py.aio.publication import AsyncExclusivePublication as AsyncExclusivePublication
-    from aeron_py.aio.publication import AsyncPublication as AsyncPublication
-    from aeron_py.aio.subscription import AsyncSubscription as AsyncSubscription
-    from aeron_py.aio.subscription import ImageEvent as ImageEvent
-    from aeron_py.archive.client import Archive as Archive
-    from aeron_py.archive.context import ArchiveContext as ArchiveContext
-    from aeron_py.archive.recordings import RecordingDescriptor as RecordingDescriptor
-    from aeron_py.archive.server import ArchiveServer as ArchiveServer
-    from aeron_py.archive.server import ArchivingMediaDriver as ArchivingMediaDriver
+    from aeron_py._names import *  # noqa: F403
+    from aeron_py._names import __version__ as __version__
 
-__version__ = _version("aeron-py")
+if not TYPE_CHECKING:
 
-# Where each of the names is that are loaded when they are first used.
-_LATER = {
-    "Archive": "aeron_py.archive.client",
-    "ArchiveContext": "aeron_py.archive.context",
-    "ArchiveServer": "aeron_py.archive.server",
-    "ArchivingMediaDriver": "aeron_py.archive.server",
-    "AsyncClient": "aeron_py.aio.client",
-    "AsyncCounter": "aeron_py.aio.counter",
-    "AsyncExclusivePublication": "aeron_py.aio.publication",
-    "AsyncPublication": "aeron_py.aio.publication",
-    "AsyncSubscription": "aeron_py.aio.subscription",
-    "ImageEvent": "aeron_py.aio.subscription",
-    "RecordingDescriptor": "aeron_py.archive.recordings",
-}
+    def __getattr__(name: str) -> Any:
+        import importlib
 
-__all__ = [
-    "ActiveRecordingError",
-    "ActiveSubscriptionError",
-    "AdminActionError",
-    "AeronError",
-    "Archive",
-    "ArchiveConnectionError",
-    "ArchiveContext",
-    "ArchiveError",
-    "ArchiveErrorCode",
-    "ArchiveLimitError",
-    "ArchiveServer",
-    "ArchiveStorageError",
-    "ArchivingMediaDriver",
-    "AsyncClient",
-    "AsyncCounter",
-    "AsyncExclusivePublication",
-    "AsyncPublication",
-    "AsyncSubscription",
-    "BackPressuredError",
-    "Batch",
-    "BufferFullError",
-    "BusyError",
-    "ChannelUri",
-    "Claim",
-    "Client",
-    "ClientErrorCode",
-    "ClientTimeoutError",
-    "ClosedError",
-    "ConductorServiceTimeoutError",
-    "Counter",
-    "CounterDescriptor",
-    "CountersFile",
-    "CountersReader",
-    "DriverError",
-    "DriverErrorCode",
-    "DriverInfo",
-    "DriverSettings",
-    "DriverTimeoutError",
-    "ErrorKind",
-    "ExclusivePublication",
-    "ForkedError",
-    "Handler",
-    "IdleStrategy",
-    "Idler",
-    "Image",
-    "ImageConstants",
-    "ImageEvent",
-    "InferableBoolean",
-    "InvalidPositionError",
-    "MaxPositionExceededError",
-    "MediaDriver",
-    "Message",
-    "NotConnectedError",
-    "OfferError",
-    "OfferResult",
-    "Publication",
-    "PublicationClosedError",
-    "PublicationConstants",
-    "PublicationError",
-    "RecordingDescriptor",
-    "Recovery",
-    "SettingError",
-    "Subscription",
-    "ThreadingMode",
-    "TimedOutError",
-    "UnknownRecordingError",
-    "default_aeron_dir",
-    "driver_info",
-]
+        if name == "_names":
+            raise AttributeError(name)
+        names = importlib.import_module("aeron_py._names")
+        value = names.__all__ if name == "__all__" else globals().get(name) or getattr(names, name, None)
+        if value is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_LATER[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__getattr__("__all__"), "__version__"})
