@@ -50,11 +50,11 @@ def arrays(cursor: Cursor, dtype: Any) -> Iterator[Any]:
     length = ffi.new("int32_t *", -1)
     first = ffi.new("int64_t *")
     walk = cursor.walk
-    while (offset := cursor.map(private=False)) is not None:
-        view = memoryview(cursor.memory)
+    while cursor.map(private=False):
+        view = memoryview(ffi.buffer(cursor.memory, walk.length)).toreadonly()
         while count := lib.shim_walk_run(walk, length, first):
             items = items_of(length[0], dtype, cursor.position)
-            yield strided(numpy, view, dtype, offset + first[0], count, length[0], items)
+            yield strided(numpy, view, dtype, first[0], count, length[0], items)
         if walk.status == lib.SHIM_WALK_MORE:
             found = ffi.cast("int32_t *", walk.data + walk.offset)[0] - 32
             raise cursor.segments.damaged(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from aeron_py._ffi import ffi, lib
@@ -13,6 +14,10 @@ from aeron_py.errors import SettingError
 __all__ = ["Cursor"]
 
 UNLIMITED = 1 << 62
+
+
+def _let_go(held: Any, _pointer: Any) -> None:
+    """Nothing to do: a mapping goes with the last reference to it."""
 
 
 class Cursor:
@@ -88,8 +93,8 @@ class Cursor:
             return self._ended(position)
         return True
 
-    def map(self, *, private: bool) -> int | None:
-        """Map the segment from here to the limit; the offset in the mapping of where the walk begins, or None."""
+    def map(self, *, private: bool) -> bool:
+        """Map the segment from here to the limit; False when there is nothing up to the limit."""
         position = self.position
         if self._scan:
             raise SettingError(
@@ -99,13 +104,15 @@ class Cursor:
             )
         end = min(self.limit(), self.segments.end(position))
         if end <= position:
-            return None
+            return False
         mapped, offset = self.segments.map(position, end, private=private)
         self.stand(position)
-        self.memory = mapped
-        self.walk.data = ffi.from_buffer("uint8_t[]", mapped) + offset
+        held = ffi.from_buffer("uint8_t[]", mapped)
+        # Whoever looks at the memory holds the mapping: the destructor's argument does.
+        self.memory = ffi.gc(held + offset, partial(_let_go, held))
+        self.walk.data = self.memory
         self.walk.length = end - position
-        return offset
+        return True
 
     def settle(self) -> bool:
         """After a walk that listed nothing more: whether to load or map the next piece and go on.

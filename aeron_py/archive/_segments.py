@@ -49,9 +49,20 @@ class Segments:
         self.recording_id = recording.recording_id
         self.length = recording.segment_file_length
         term_length = recording.term_buffer_length
-        if term_length < 1 << 16 or term_length & (term_length - 1) or self.length < 1 or self.length % term_length:
+        start = recording.start_position
+        if (
+            term_length < 1 << 16
+            or term_length & (term_length - 1)
+            or self.length < 1
+            or self.length % term_length
+            or start < 0
+            or start % 32
+        ):
             raise DamagedRecordingError(
-                f"term length {term_length} and segment length {self.length} can't be", self.recording_id, 0, None
+                f"its descriptor can't be: term length {term_length}, segment length {self.length}, start {start}",
+                self.recording_id,
+                start,
+                None,
             )
         self._first = recording.start_position & -recording.term_buffer_length
         self._fd = -1

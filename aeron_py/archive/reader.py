@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -32,6 +32,7 @@ __all__ = ["DamagedRecordingError", "RecordedBatch", "RecordingCheck", "Recordin
 _CHUNK = 1 << 20
 _FRAME = 32
 _OBJECTS = 1024
+_MAPPED = 1 << 14
 _T = TypeVar("_T")
 _EMPTY = RecordedBatch(ffi.NULL, 0, None, 0, 0, 0)
 
@@ -181,8 +182,7 @@ class RecordingReader:
         Raises:
             DamagedRecordingError: what comes next on disk is no frame of this recording.
         """
-        if limit is not None and limit < 1:
-            raise SettingError(f"limit must be at least 1, not {limit}", operation="read_batch")
+        _check_limit(limit)
         with self._exclusively("read_batch"):
             cursor = self._cursor
             walk = cursor.walk
@@ -193,14 +193,24 @@ class RecordingReader:
                 columns = Columns(room if limit is None else min(limit, room))
                 count = lib.shim_walk_messages(walk, columns.pointer, columns.pointer.capacity)
                 if count:
-                    if self._session_id is not None:
-                        columns.pointer.session_ids[0:count] = [self._session_id] * count
-                    return RecordedBatch(cursor.memory, walk.length, columns, 0, count, self.recording.stream_id)
+                    return self._batch(cursor, columns, count)
                 if not cursor.settle():
                     return _EMPTY
 
-    def batches(self, limit: int | None = None) -> Iterator[RecordedBatch]:
-        """:meth:`read_batch` until there is nothing more."""
+    def batches(self, limit: int | None = None, *, copy: bool = True) -> Iterator[RecordedBatch]:
+        """All batches up to the limit.
+
+        Args:
+            limit: messages in each at most; None for as many as is good for speed.
+            copy: False gives batches whose ``data`` is the mapped segment file itself, see :meth:`views`.
+
+        Raises:
+            DamagedRecordingError: as :meth:`read_batch`.
+        """
+        _check_limit(limit)
+        if not copy:
+            yield from self._mapped(_MAPPED if limit is None else limit)
+            return
         while batch := self.read_batch(limit):
             yield batch
 
@@ -218,26 +228,7 @@ class RecordingReader:
         Raises:
             DamagedRecordingError: as :meth:`read_batch`; also when a segment file is shorter than what was recorded.
         """
-        self._check_open("views")
-        cursor = self._new_cursor(self.position)
-        while (start := cursor.map(private=True)) is not None:
-            whole = memoryview(cursor.memory).toreadonly()[start:]
-            while True:
-                columns = Columns(_OBJECTS)
-                count = lib.shim_walk_messages(cursor.walk, columns.pointer, _OBJECTS)
-                if not count:
-                    break
-                done = 0
-                try:
-                    for offset, length in columns.places(count):
-                        done += 1
-                        yield whole[offset : offset + length]
-                finally:
-                    self._cursor.stand(columns.view("positions", count)[done - 1])
-            more = cursor.settle()
-            self._cursor.stand(cursor.position)
-            if not more:
-                return
+        return self._each(RecordedBatch.views, copy=False)
 
     def arrays(self, dtype: numpy.typing.DTypeLike = "u1") -> Iterator[numpy.ndarray[Any, Any]]:
         """Messages of one size as numpy arrays that are strided views of the mapped files: nothing is copied.
@@ -324,8 +315,8 @@ class RecordingReader:
         cursor.stand(position)
         return cursor
 
-    def _each(self, objects: Callable[[RecordedBatch], list[_T]]) -> Iterator[_T]:
-        for batch in self.batches(_OBJECTS):
+    def _each(self, objects: Callable[[RecordedBatch], Iterable[_T]], *, copy: bool = True) -> Iterator[_T]:
+        for batch in self.batches(_OBJECTS, copy=copy):
             done = 0
             try:
                 for each in objects(batch):
@@ -334,6 +325,30 @@ class RecordingReader:
             finally:
                 if done < len(batch):
                     self._cursor.stand(batch.positions[done - 1])
+
+    def _mapped(self, limit: int) -> Iterator[RecordedBatch]:
+        # With a walk of its own: what is mapped stays mapped while this is suspended, whatever else is read meanwhile.
+        self._check_open("batches")
+        cursor = self._new_cursor(self.position)
+        walk = cursor.walk
+        while cursor.map(private=True):
+            while True:
+                columns = Columns(limit)
+                count = lib.shim_walk_messages(walk, columns.pointer, limit)
+                if not count:
+                    break
+                batch = self._batch(cursor, columns, count)
+                self._cursor.stand(cursor.position)
+                yield batch
+            more = cursor.settle()
+            self._cursor.stand(cursor.position)
+            if not more:
+                return
+
+    def _batch(self, cursor: Cursor, columns: Columns, count: int) -> RecordedBatch:
+        if self._session_id is not None:
+            columns.pointer.session_ids[0:count] = [self._session_id] * count
+        return RecordedBatch(cursor.memory, cursor.walk.length, columns, 0, count, self.recording.stream_id)
 
     def _check_open(self, operation: str) -> None:
         if self._closed:
@@ -372,3 +387,8 @@ class RecordingReader:
             operation="seek",
             archive_code=ArchiveErrorCode.INVALID_POSITION,
         )
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise SettingError(f"limit must be at least 1, not {limit}", operation="read_batch")

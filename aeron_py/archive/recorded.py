@@ -62,10 +62,6 @@ class Columns:
         whole = memoryview(ffi.buffer(self._memory, start + count * (8 if name in _NAMES[:3] else 4)))
         return (whole[start:].cast("q") if name in _NAMES[:3] else whole[start:].cast("i")).toreadonly()
 
-    def places(self, count: int) -> Iterator[tuple[int, int]]:
-        """Offset and length of each of the first ``count`` messages."""
-        return zip(self.view("offsets", count).tolist(), self.view("lengths", count).tolist(), strict=True)
-
 
 class RecordedBatch(Sequence[Message]):
     """Messages read at once, as one piece of memory and columns: nothing is made for a message until it is asked for.

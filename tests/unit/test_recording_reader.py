@@ -70,6 +70,9 @@ def test_every_way_of_reading_gives_every_message(tmp_path: Path, chunk_length: 
         assert [value for batch in batches for value in batch.reserved_values] == [-i for i in range(300)]
         assert {value for batch in batches for value in batch.session_ids} == {files.session_id}
     with reader() as each:
+        mapped = list(each.batches(50, copy=False))
+        assert [payload for batch in mapped for payload in batch.payloads()] == files.messages
+    with reader() as each:
         assert each.to_arrow()["payload"].to_pylist() == files.messages
 
 
@@ -248,6 +251,8 @@ def test_an_active_recording_needs_a_limit(tmp_path: Path) -> None:
     with RecordingReader(tmp_path, 0, limit=files.positions[9]) as reader:
         assert list(reader) == files.messages[:10]
     with RecordingReader(tmp_path, 0, scan=True) as reader:
+        with pytest.raises(SettingError, match="can only be read by copying"):
+            next(reader.views())
         assert list(reader) == files.messages
         assert reader.verify().stop_position == files.position
 
@@ -493,6 +498,15 @@ def test_a_second_thread_gets_an_error(tmp_path: Path) -> None:
             thread.join(30)
 
 
+@pytest.mark.parametrize("field", ["term_length", "segment_length", "start_position"])
+def test_a_descriptor_that_can_not_be(tmp_path: Path, field: str) -> None:
+    files = fixed(tmp_path, 3)
+    setattr(files, field, 4711)
+    files.save()
+    with pytest.raises(DamagedRecordingError, match="its descriptor can't be"):
+        RecordingReader(tmp_path, 0)
+
+
 def test_unknown_recordings_name_the_nearest(tmp_path: Path) -> None:
     fixed(tmp_path, 3)
     with pytest.raises(UnknownRecordingError, match="nearest are 0"):
@@ -503,6 +517,8 @@ def test_limits_must_be_positive(tmp_path: Path) -> None:
     fixed(tmp_path, 3)
     with RecordingReader(tmp_path, 0) as reader, pytest.raises(SettingError):
         reader.read_batch(0)
+    with RecordingReader(tmp_path, 0) as reader, pytest.raises(SettingError):
+        next(reader.batches(0, copy=False))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
