@@ -2,7 +2,8 @@
 
 #define POLL_LIMIT (10)
 #define LIST_LIMIT (256)
-#define BLOCK_LIMIT (4096)
+#define BLOCK_LIMIT (1024)
+#define TAKE_LIMIT (64)
 
 /* The first fragments of a batch: polling them is shorter than giving up the interpreter's lock and having it back, so it is
  * given up only when more are there. */
@@ -215,29 +216,57 @@ static inline PyObject *message_of(const entry_t *entry)
 /* In the limited API since 3.12 only, but the same function is there in 3.11. */
 PyAPI_FUNC(PyObject *) PyObject_Vectorcall(PyObject *callable, PyObject *const *args, size_t count, PyObject *keywords);
 
+/* The first entry as a message, in place of the last one if only we still hold that: most handlers keep none. */
+static PyObject *next_message(poller_t *self, PyObject *last)
+{
+    entry_t *entry = &self->entries[self->first];
+
+    if (NULL != last && 1 == Py_REFCNT(last))
+    {
+        message_t *message = (message_t *)last;
+        PyObject *before = message->payload;
+        message->payload = entry->payload;
+        message->position = entry->position;
+        message->reserved_value = entry->reserved_value;
+        message->session_id = entry->session_id;
+        message->stream_id = entry->stream_id;
+        self->first++;
+        Py_DECREF(before);
+        return last;
+    }
+
+    PyObject *message = message_of(entry);
+    if (NULL != message)
+    {
+        Py_DECREF(entry->payload);
+        self->first++;
+    }
+    Py_XDECREF(last);
+    return message;
+}
+
 static PyObject *deliver(poller_t *self, PyObject *handler, size_t count)
 {
+    PyObject *args[] = { NULL, NULL }; /* a bound method puts its object in the first place */
+
     for (size_t i = 0; i < count; i++)
     {
-        entry_t *entry = &self->entries[self->first];
-        PyObject *message = message_of(entry);
-        if (NULL == message)
+        args[1] = next_message(self, args[1]);
+        if (NULL == args[1])
         {
             return NULL;
         }
 
-        Py_DECREF(entry->payload);
-        self->first++;
-
-        PyObject *args[] = { NULL, message }; /* a bound method puts its object in the first place */
         PyObject *result = PyObject_Vectorcall(handler, &args[1], 1 | ((size_t)1 << (8 * sizeof(size_t) - 1)), NULL);
-        Py_DECREF(message);
         if (NULL == result)
         {
+            Py_DECREF(args[1]);
             return NULL;
         }
         Py_DECREF(result);
     }
+
+    Py_XDECREF(args[1]);
     return PyLong_FromSize_t(count);
 }
 
@@ -337,6 +366,28 @@ static PyObject *poller_poll_messages(PyObject *self, PyObject *const *args, Py_
     return poll_list(self, args, count, keywords, "poll_messages", take_messages);
 }
 
+static PyObject *poller_take(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    static const char *const names[] = { "ahead" };
+    poller_t *self = (poller_t *)object;
+    PyObject *taken[1];
+
+    if (arguments("take", names, 1, 0, args, count, keywords, taken) < 0)
+    {
+        return NULL;
+    }
+    const Py_ssize_t ahead = limit_of(taken[0], TAKE_LIMIT);
+    if (ahead < 0 || !enter(self, "take"))
+    {
+        return NULL;
+    }
+    if (!fill(self, ahead, "take"))
+    {
+        return leave(self, NULL);
+    }
+    return leave(self, 0 == kept(self) ? Py_NewRef(Py_None) : next_message(self, NULL));
+}
+
 /* A block that nobody else holds, views included: a view holds its block. */
 static PyObject *free_block(poller_t *self)
 {
@@ -363,7 +414,7 @@ static PyObject *free_block(poller_t *self)
     }
 
     shim_block_t *raw;
-    if (shim_block_create(&raw, BLOCK_LIMIT / 4, (size_t)64 * BLOCK_LIMIT / 4) < 0)
+    if (shim_block_create(&raw, BLOCK_LIMIT, (size_t)64 * BLOCK_LIMIT) < 0)
     {
         return PyErr_NoMemory();
     }
@@ -658,8 +709,10 @@ static PyMethodDef poller_methods[] = {
       "poll_payloads(limit=256): the payloads as a list of bytes." },
     { "poll_messages", FAST(poller_poll_messages), METH_FASTCALL | METH_KEYWORDS,
       "poll_messages(limit=256): a list of Message." },
+    { "take", FAST(poller_take), METH_FASTCALL | METH_KEYWORDS,
+      "take(ahead=64): the next Message or None; polls up to so many at once and keeps them for the next call." },
     { "poll_block", FAST(poller_poll_block), METH_FASTCALL | METH_KEYWORDS,
-      "poll_block(limit=4096): the messages in one Block, empty when there are none." },
+      "poll_block(limit=1024): the messages in one Block, empty when there are none." },
     { "watch_events", poller_watch_events, METH_VARARGS,
       "watch_events(address, callback): before each poll look at the int32 there and call when it is not 0." },
     { "forget", poller_forget, METH_O, "forget(session_id): drop the part of a message of a session that is gone." },

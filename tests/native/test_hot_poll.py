@@ -71,7 +71,7 @@ def test_nothing_there(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 3, 10, 1024, 5000])
-@pytest.mark.parametrize("how", ["poll", "poll_payloads", "poll_messages", "poll_block"])
+@pytest.mark.parametrize("how", ["poll", "poll_payloads", "poll_messages", "poll_block", "take"])
 def test_all_in_order(rig: Rig, how: str, limit: int) -> None:
     offerer, poller = rig.pair()
     sent = [b"%d" % number * (number % 40) for number in range(400)]
@@ -85,6 +85,9 @@ def test_all_in_order(rig: Rig, how: str, limit: int) -> None:
             got.extend(poller.poll_payloads(limit))
         elif how == "poll_messages":
             got.extend(message.payload for message in poller.poll_messages(limit))
+        elif how == "take":
+            if (message := poller.take(limit)) is not None:
+                got.append(message.payload)
         else:
             got.extend(poller.poll_block(limit).payloads())
 
@@ -146,6 +149,31 @@ def test_handler_exception_loses_nothing(rig: Rig) -> None:
     assert block.message(0).position == block.positions[0] > 0
     assert got == [b"0", b"1", b"2"]
     assert poller.pending == 0
+
+
+def test_take_keeps_what_it_polled_ahead(rig: Rig) -> None:
+    offerer, poller = rig.pair()
+    for number in range(5):
+        send(offerer, b"%d" % number)
+    first = wait_until(poller.take, "a message")
+    assert (first.payload, poller.pending) == (b"0", 4)
+    second = poller.take(1)
+    assert second is not None
+    assert second.payload == b"1"
+    assert poller.poll_payloads(1) == [b"2"]
+    assert [message.payload for message in collect(poller, 2)] == [b"3", b"4"]
+    assert poller.take() is None
+
+
+def test_handler_may_keep_messages(rig: Rig) -> None:
+    """A message is used again for the next one only when the handler has let it go."""
+    offerer, poller = rig.pair()
+    kept: list[Message] = []
+    for number in range(6):
+        send(offerer, b"%d" % number)
+    assert poller.poll(lambda message: kept.append(message) if message.payload in b"024" else None, 6) == 6
+    assert [message.payload for message in kept] == [b"0", b"2", b"4"]
+    assert len({message.position for message in kept}) == 3
 
 
 def test_fragments_of_interleaved_sessions(rig: Rig) -> None:
