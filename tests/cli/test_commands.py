@@ -1,0 +1,245 @@
+"""``aeron-py`` as its users run it: output, exit status, signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import aeron_py as aeron
+from tests.processes import is_alive, with_argument
+from tests.waiting import wait_until
+
+TIMEOUT = 100.0
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-W", "error", "-c", "from aeron_py.cli.app import main; main()", *arguments]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+        env={**os.environ, "COLUMNS": "120"},
+    )
+
+
+@contextmanager
+def up(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        command("up", *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def ready(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise AssertionError(
+            f"it ended with status {process.wait(TIMEOUT)}: {process.stderr and process.stderr.read()}"
+        )
+    told: dict[str, Any] = json.loads(line)
+    return told
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """``aeron-py up`` with one recording that has stopped and one that goes on."""
+    archive_dir = tmp_path_factory.mktemp("up") / "archive"
+    with up("--archive-dir", str(archive_dir), "--json") as process:
+        told = ready(process)
+        with (
+            aeron.Client.connect(told["aeron_dir"]) as client,
+            aeron.Archive.connect(
+                client,
+                aeron.ArchiveContext(
+                    control_request_channel=told["local_control_channel"],
+                    control_request_stream_id=told["local_control_stream_id"],
+                ),
+                timeout=TIMEOUT,
+            ) as archive,
+        ):
+            for stream_id in (11, 12):
+                archive.start_recording("aeron:ipc", stream_id)
+            with client.add_exclusive_publication("aeron:ipc", 11) as stopped:
+                archive.await_recorded(stopped, timeout=TIMEOUT)
+                archive.await_recorded(stopped, stopped.offer(b"x" * 100), timeout=TIMEOUT)
+            archive.stop_recording("aeron:ipc", 11)
+            with client.add_exclusive_publication("aeron:ipc", 12) as active:
+                archive.await_recorded(active, timeout=TIMEOUT)
+                yield told
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(TIMEOUT) == 0
+
+
+def test_up_tells_where_it_listens(running: dict[str, Any]) -> None:
+    assert running["control_channel"].startswith("aeron:udp?endpoint=localhost:")
+    assert Path(running["aeron_dir"]).is_dir()
+    assert is_alive(running["pid"])
+    assert is_alive(running["archive_pid"])
+
+
+def test_ls(running: dict[str, Any]) -> None:
+    done = run("ls", "--archive-dir", running["archive_dir"])
+    assert done.returncode == 0, done.stderr
+    heading, *lines = done.stdout.splitlines()
+    assert heading.split()[:3] == ["id", "stream", "channel"]
+    assert [line.split()[-1] for line in lines] == ["stopped", "recording"]
+    assert done.stderr == ""
+
+
+def test_ls_as_json(running: dict[str, Any]) -> None:
+    done = run("ls", "--archive-dir", running["archive_dir"], "--json")
+    first, second = json.loads(done.stdout)
+    assert (first["recording_id"], first["stream_id"], first["state"], first["bytes"]) == (0, 11, "stopped", 160)
+    assert (second["recording_id"], second["stream_id"], second["state"]) == (1, 12, "recording")
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_ls_by_channel(running: dict[str, Any], local: bool) -> None:
+    prefix = "local_" if local else ""
+    done = run(
+        "ls",
+        "--json",
+        "--aeron-dir",
+        running["aeron_dir"],
+        "--control-channel",
+        running[f"{prefix}control_channel"],
+        "--control-stream-id",
+        str(running[f"{prefix}control_stream_id"]),
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)) == 2
+
+
+def test_info(running: dict[str, Any]) -> None:
+    done = run("info", "0", "--archive-dir", running["archive_dir"])
+    assert done.returncode == 0, done.stderr
+    assert "stream_id            11" in done.stdout
+    told = json.loads(run("info", "0", "--archive-dir", running["archive_dir"], "--json").stdout)
+    assert told["stop_position"] == 160
+
+
+def test_info_of_an_unknown_recording(running: dict[str, Any]) -> None:
+    done = run("info", "99", "--archive-dir", running["archive_dir"])
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "99" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor_finds_all_well(running: dict[str, Any]) -> None:
+    done = run("doctor", "--archive-dir", running["archive_dir"], "--timeout", str(TIMEOUT))
+    assert done.returncode == 0, done.stdout
+    assert "FAIL" not in done.stdout
+    findings = json.loads(run("doctor", "--archive-dir", running["archive_dir"], "--json", "--timeout", "60").stdout)
+    assert {"python", "aeron-py", "aeron", "java", "driver", "archive"} <= {finding["check"] for finding in findings}
+
+
+def test_doctor_says_what_to_do(tmp_path: Path) -> None:
+    done = run("doctor", "--archive-dir", str(tmp_path / "none"), "--aeron-dir", str(tmp_path / "aeron"))
+    assert done.returncode == 1
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
+    assert [line.split()[1] for line in failed] == ["driver", "archive"]
+    assert all("start one with  aeron-py up" in line for line in failed)
+
+
+def test_ls_without_an_archive(tmp_path: Path) -> None:
+    done = run("ls", "--archive-dir", str(tmp_path / "none"))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert f"aeron-py up --archive-dir {tmp_path / 'none'}" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["up", "--nonsense"], ["info"], ["info", "x"]])
+def test_a_wrong_command_line(arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["up", "ls", "info", "doctor"])
+def test_each_command_has_help(verb: str) -> None:
+    done = run(verb, "--help")
+    assert done.returncode == 0
+    assert verb in run("--help").stdout
+    assert done.stdout.count("--") >= 3
+
+
+def test_version() -> None:
+    assert run("--version").stdout == f"{aeron.__version__}\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_up_stops_cleanly(number: signal.Signals, tmp_path: Path) -> None:
+    with up("--archive-dir", str(tmp_path / "archive"), "--json") as process:
+        told = ready(process)
+        process.send_signal(number)
+        assert process.wait(TIMEOUT) == 0
+    assert not is_alive(told["archive_pid"])
+    assert not Path(told["aeron_dir"]).exists()
+    mark = (tmp_path / "archive" / "archive-mark.dat").read_bytes()
+    assert mark[16:24] == b"\xff" * 8, "the archive did not end in order"
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_up_stops_cleanly_while_it_starts(number: signal.Signals, tmp_path: Path) -> None:
+    with up("--archive-dir", str(tmp_path / "archive"), "--json") as process:
+        # Python itself catches SIGINT; our handlers are there when SIGHUP is caught, too, which is set last.
+        wait_until(lambda: catches(process.pid, signal.SIGHUP))
+        process.send_signal(number)
+        assert process.wait(TIMEOUT) == 0
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+    assert with_argument(str(tmp_path / "archive")) == []
+
+
+def test_up_without_an_archive(tmp_path: Path) -> None:
+    with up("--no-archive", "--aeron-dir", str(tmp_path / "aeron"), "--json") as process:
+        assert ready(process)["aeron_dir"] == str(tmp_path / "aeron")
+        info = aeron.driver_info(tmp_path / "aeron")
+        assert info is not None
+        assert info.pid == process.pid
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(TIMEOUT) == 0
+
+
+def test_up_ends_when_its_archive_does(tmp_path: Path) -> None:
+    with up("--archive-dir", str(tmp_path / "archive"), "--json") as process:
+        told = ready(process)
+        os.kill(told["archive_pid"], signal.SIGKILL)
+        assert process.wait(TIMEOUT) == 1
+        assert process.stderr is not None
+        assert "the archive ended with status -9" in process.stderr.read()
+    assert not Path(told["aeron_dir"]).exists()
+
+
+def test_up_with_a_directory_that_is_taken(running: dict[str, Any]) -> None:
+    done = run("up", "--archive-dir", running["archive_dir"])
+    assert done.returncode == 1
+    assert f"process {running['archive_pid']}" in done.stderr
+    assert "Traceback" not in done.stderr
