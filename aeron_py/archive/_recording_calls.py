@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from aeron_py._waiting import Duration
 from aeron_py.archive import requests
@@ -13,6 +13,7 @@ from aeron_py.uri import ChannelUri
 if TYPE_CHECKING:
     from aeron_py.publication import ExclusivePublication, Publication
 
+P = TypeVar("P", "Publication", "ExclusivePublication")
 Channel = str | ChannelUri
 
 
@@ -120,7 +121,7 @@ class RecordingCalls(SessionOwner):
         """As :meth:`add_recorded_publication`, with an exclusive publication."""
         return self._recorded(self.client.add_exclusive_publication(channel, stream_id, timeout=timeout), timeout)
 
-    def _recorded(self, publication: Any, timeout: Duration | None) -> Any:
+    def _recorded(self, publication: P, timeout: Duration | None) -> P:
         try:
             self.start_recording(_channel_of(publication), publication.stream_id, timeout=timeout)
         except BaseException:

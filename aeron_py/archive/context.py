@@ -27,7 +27,7 @@ class ArchiveContext:
         control_request_channel: where the archive takes requests.
         control_request_stream_id: the stream there.
         control_response_channel: where this session gets its answers. Port 0 lets the driver choose one, and
-            ``control-mode=response`` with the archive's ``control`` address needs no port on this side at all.
+            ``control-mode=response`` with a free port of the archive's machine as ``control`` needs none on this side.
         control_response_stream_id: the stream there.
         recording_events_channel: where the archive tells of the progress of all recordings, if it was set up to: for
             subscriptions of your own.

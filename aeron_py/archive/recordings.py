@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aeron_py._ffi import ffi, lib
@@ -43,7 +43,7 @@ class RecordingDescriptor:
         stripped_channel: the channel that identifies the stream, without its other parameters.
         original_channel: the channel as ``start_recording`` was given it.
         source_identity: the sender's address, ``aeron:ipc`` for IPC.
-        control_session_id: the session that asked.
+        control_session_id: the session that asked; this and the next do not count when descriptors are compared.
         correlation_id: the request that asked.
     """
 
@@ -61,8 +61,8 @@ class RecordingDescriptor:
     stripped_channel: str
     original_channel: str
     source_identity: str
-    control_session_id: int = -1
-    correlation_id: int = -1
+    control_session_id: int = field(default=-1, compare=False)
+    correlation_id: int = field(default=-1, compare=False)
 
     @property
     def is_active(self) -> bool:

@@ -29,7 +29,6 @@ from aeron_py.errors import (
     ArchiveConnectionError,
     ArchiveError,
     ArchiveErrorCode,
-    ClosedError,
     SettingError,
     TimedOutError,
     archive_error,
@@ -336,7 +335,8 @@ class Session:
         if result < 0:
             # Not connected any more: the session's thread tells why, in a moment.
             message = f"the session with the archive at {self.where} is lost ({error.message}): connect to it anew"
-            call.error, call.done = ArchiveConnectionError(message, operation=call.request.name), True
+            self.failure = self.failure or ArchiveConnectionError(message, operation="archive")
+            call.error, call.done = self._lost(call.request.name), True
         elif result:
             call.sent = True
             self._calls[call.correlation_id] = call

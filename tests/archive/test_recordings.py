@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import socket
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ from aeron_py.errors import (
     UnknownRecordingError,
 )
 from aeron_py.uri import ChannelUri
-from tests.archive.streams import CHANNEL, TIMEOUT, messages, new_stream_id, offer, record, stop_position
+from tests.archive.streams import CHANNEL, TIMEOUT, free_port, messages, new_stream_id, offer, record, stop_position
 from tests.waiting import wait_until
 
 UNKNOWN = 1_000_000
@@ -132,9 +131,7 @@ def test_a_stream_is_recorded_once(archive: Archive) -> None:
 def test_a_remote_source(node_client: Client, archive: Archive) -> None:
     stream_id = new_stream_id()
     for _ in range(5):  # another program may take the port in between
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-            free.bind(("127.0.0.1", 0))
-            channel = f"aeron:udp?endpoint=127.0.0.1:{free.getsockname()[1]}"
+        channel = f"aeron:udp?endpoint=127.0.0.1:{free_port()}"
         with contextlib.suppress(ArchiveError):
             subscription_id = archive.start_recording(channel, stream_id, SourceLocation.REMOTE, auto_stop=True)
             break
