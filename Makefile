@@ -51,7 +51,8 @@ define check_tools
 endef
 
 # Tools of the build itself are installed once, so that building again after a change of C takes seconds.
-BUILD_TOOLS := cmake ninja $$($(PYTHON) -c 'import tomllib; \
+# A ninja that is there stays the one, since another version would build all again.
+BUILD_TOOLS := cmake $$(command -v ninja >/dev/null || echo ninja) $$($(PYTHON) -c 'import tomllib; \
     print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])')
 INSTALL := install -q --disable-pip-version-check
 
