@@ -54,10 +54,14 @@ from aeron_py.subscription import Subscription
 from aeron_py.uri import ChannelUri
 
 if TYPE_CHECKING:
+    from aeron_py.aio.archive import AsyncArchive as AsyncArchive
     from aeron_py.aio.client import AsyncClient as AsyncClient
     from aeron_py.aio.counter import AsyncCounter as AsyncCounter
     from aeron_py.aio.publication import AsyncExclusivePublication as AsyncExclusivePublication
     from aeron_py.aio.publication import AsyncPublication as AsyncPublication
+    from aeron_py.aio.replay import AsyncRecording as AsyncRecording
+    from aeron_py.aio.replay import AsyncReplay as AsyncReplay
+    from aeron_py.aio.replay import AsyncReplaySubscription as AsyncReplaySubscription
     from aeron_py.aio.subscription import AsyncSubscription as AsyncSubscription
     from aeron_py.aio.subscription import ImageEvent as ImageEvent
     from aeron_py.archive.client import Archive as Archive
@@ -74,10 +78,14 @@ _LATER = {
     "ArchiveContext": "aeron_py.archive.context",
     "ArchiveServer": "aeron_py.archive.server",
     "ArchivingMediaDriver": "aeron_py.archive.server",
+    "AsyncArchive": "aeron_py.aio.archive",
     "AsyncClient": "aeron_py.aio.client",
     "AsyncCounter": "aeron_py.aio.counter",
     "AsyncExclusivePublication": "aeron_py.aio.publication",
     "AsyncPublication": "aeron_py.aio.publication",
+    "AsyncRecording": "aeron_py.aio.replay",
+    "AsyncReplay": "aeron_py.aio.replay",
+    "AsyncReplaySubscription": "aeron_py.aio.replay",
     "AsyncSubscription": "aeron_py.aio.subscription",
     "ImageEvent": "aeron_py.aio.subscription",
     "RecordingDescriptor": "aeron_py.archive.recordings",
@@ -97,10 +105,14 @@ __all__ = [
     "ArchiveServer",
     "ArchiveStorageError",
     "ArchivingMediaDriver",
+    "AsyncArchive",
     "AsyncClient",
     "AsyncCounter",
     "AsyncExclusivePublication",
     "AsyncPublication",
+    "AsyncRecording",
+    "AsyncReplay",
+    "AsyncReplaySubscription",
     "AsyncSubscription",
     "BackPressuredError",
     "Batch",

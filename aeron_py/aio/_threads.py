@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import anyio
 from anyio import to_thread
+from anyio.lowlevel import checkpoint
 
 T = TypeVar("T")
 
@@ -37,8 +38,9 @@ async def open_in_thread(open_it: Callable[[], T], discard: Callable[[T], object
     return opened[0]
 
 
-async def close_in_thread(close: Callable[[], object]) -> None:
-    """``close()`` in a worker thread to its end, then a checkpoint."""
+async def close_in_thread(close: Callable[[], object], *, then_checkpoint: bool = True) -> None:
+    """``close()`` in a worker thread to its end."""
     with anyio.CancelScope(shield=True):
         await to_thread.run_sync(close)
-    await anyio.lowlevel.checkpoint()
+    if then_checkpoint:
+        await checkpoint()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from aeron_py._pending import PendingAdd
 from aeron_py._waiting import Duration
@@ -17,14 +17,20 @@ from aeron_py.aio.publication import AsyncExclusivePublication, AsyncPublication
 from aeron_py.aio.subscription import AsyncSubscription
 from aeron_py.client import Client
 from aeron_py.counters import CountersReader
-from aeron_py.errors import SettingError
+from aeron_py.errors import AeronError, SettingError
 from aeron_py.idle import IdleStrategy
 from aeron_py.image import Image
 from aeron_py.uri import ChannelUri
 
+if TYPE_CHECKING:
+    from aeron_py.aio.archive import AsyncArchive
+    from aeron_py.archive.context import ArchiveContext
+    from aeron_py.archive.signals import RecordingSignalEvent
+
 __all__ = ["AsyncClient"]
 
 A = TypeVar("A", bound=AsyncOwner)
+S = TypeVar("S", bound=AsyncSubscription)
 
 
 class AsyncClient:
@@ -136,18 +142,41 @@ class AsyncClient:
         timeout: Duration | None = None,
     ) -> Opening[AsyncSubscription]:
         """As :meth:`Client.add_subscription`: ``await`` it, or ``async with``."""
-        return self._adding(
-            lambda: self._client._start_add_subscription(
+        return Opening(
+            lambda: self._add_subscription(
+                AsyncSubscription,
+                channel,
+                stream_id,
+                on_available_image=on_available_image,
+                on_unavailable_image=on_unavailable_image,
+                assemble=assemble,
+                timeout=timeout,
+            ),
+            "add_subscription",
+        )
+
+    async def _add_subscription(
+        self,
+        noun: type[S],
+        channel: str | ChannelUri,
+        stream_id: int,
+        *,
+        on_available_image: Callable[[Image], object] | None = None,
+        on_unavailable_image: Callable[[Image], object] | None = None,
+        assemble: bool = True,
+        timeout: Duration | None = None,
+    ) -> S:
+        def start() -> PendingAdd[S]:
+            return self._client._start_add_subscription(
                 channel,
                 stream_id,
                 on_available_image=on_available_image or _nothing,
                 on_unavailable_image=on_unavailable_image,
                 assemble=assemble,
-                noun=AsyncSubscription,
-            ),
-            timeout,
-            "add_subscription",
-        )
+                noun=noun,
+            )
+
+        return await self._add(start, timeout)
 
     def add_counter(
         self, type_id: int, label: str = "", *, key: bytes = b"", value: int = 0, timeout: Duration | None = None
@@ -163,6 +192,21 @@ class AsyncClient:
             return counter
 
         return Opening(add, "add_counter")
+
+    def archive(
+        self,
+        context: ArchiveContext | None = None,
+        *,
+        timeout: Duration | None = None,
+        error_handler: Callable[[AeronError], object] | None = None,
+        on_recording_signal: Callable[[RecordingSignalEvent], object] | None = None,
+    ) -> Opening[AsyncArchive]:
+        """Open a session with an archive: ``async with`` or ``await`` it. Arguments as for :meth:`Archive.connect`."""
+        from aeron_py.aio.archive import AsyncArchive
+
+        return Opening(
+            lambda: AsyncArchive._connect(self, context, timeout, error_handler, on_recording_signal), "archive"
+        )
 
     def _adding(self, start: Callable[[], PendingAdd[A]], timeout: Duration | None, name: str) -> Opening[A]:
         return Opening(lambda: self._add(start, timeout), name)

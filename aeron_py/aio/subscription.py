@@ -44,6 +44,7 @@ class AsyncSubscription(AsyncOwner, Subscription):
     """
 
     _watch_kind = lib.SHIM_WATCH_SUBSCRIPTION
+    _image_seen = False
 
     def _watched_by(self, watch: Watch) -> Self:
         super()._watched_by(watch)
@@ -58,6 +59,7 @@ class AsyncSubscription(AsyncOwner, Subscription):
 
         def announce(image: Image) -> None:
             if (subscription := reference()) is not None:
+                subscription._image_seen = True
                 for listener in list(subscription._listeners):
                     listener.push(ImageEvent(available, image))
             if handler is not None:

@@ -10,6 +10,7 @@ from aeron_py._waiting import Duration, seconds
 from aeron_py.archive import requests
 from aeron_py.archive._call import Request
 from aeron_py.archive.context import ArchiveContext
+from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.archive.session import Session
 from aeron_py.archive.signals import RecordingSignalEvent
 from aeron_py.errors import AeronError, UnknownRecordingError
@@ -64,24 +65,33 @@ class SessionOwner(Owner):
             raise self._with_neighbours(error, request) from None
 
     def _with_neighbours(self, error: UnknownRecordingError, request: Request[Any]) -> UnknownRecordingError:
-        """The same error with the ids that there are near the one that was asked for."""
-        wanted, near = request.recording_id, ""
-        if wanted is not None:
+        found: list[int] = []
+        if (near := neighbours(request)) is not None:
             try:
-                call = self._session.call(
-                    requests.list_recordings(None, None, max(0, wanted - _NEAR), 2 * _NEAR), quietly=True
-                )
+                call = self._session.call(near, quietly=True)
                 found = [record.recording_id for record in self._session.wait(call, self.context.message_timeout)]
             except AeronError:
                 found = []
-            if wanted in found:
-                return error  # the archive says "unknown" of one that it knows when its stream is another
-            near = f"; ids near {wanted}: {', '.join(map(str, found))}" if found else ""
-        message = f"{error.message}: see what there is with list_recordings(){near}"
-        return UnknownRecordingError(
-            message,
-            operation=error.operation,
-            archive_code=error.archive_code,
-            correlation_id=error.correlation_id,
-            detail=error.detail,
-        )
+        return with_neighbours(error, request, found)
+
+
+def neighbours(request: Request[Any]) -> Request[list[RecordingDescriptor]] | None:
+    """Asks for the recordings near the one that a request is about; None when it is about none."""
+    wanted = request.recording_id
+    return None if wanted is None else requests.list_recordings(None, None, max(0, wanted - _NEAR), 2 * _NEAR)
+
+
+def with_neighbours(error: UnknownRecordingError, request: Request[Any], found: list[int]) -> UnknownRecordingError:
+    """The same error with the ids that were found near the one that was asked for."""
+    wanted = request.recording_id
+    if wanted in found:
+        return error  # the archive says "unknown" of one that it knows when its stream is another
+    near = f"; ids near {wanted}: {', '.join(map(str, found))}" if found else ""
+    message = f"{error.message}: see what there is with list_recordings(){near}"
+    return UnknownRecordingError(
+        message,
+        operation=error.operation,
+        archive_code=error.archive_code,
+        correlation_id=error.correlation_id,
+        detail=error.detail,
+    )

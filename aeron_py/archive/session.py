@@ -82,6 +82,7 @@ class Session:
         self._names: OrderedDict[int, str] = OrderedDict()
         self._event = ffi.new("shim_event_t *")
         self._draining = False
+        self.taken = 0
         self._client = client
         self.handle = self._start()
 
@@ -167,6 +168,7 @@ class Session:
             self._draining = True
             try:
                 while lib.shim_events_take(events, self._event):
+                    self.taken += 1
                     self._dispatch(self._event)
             finally:
                 self._draining = False

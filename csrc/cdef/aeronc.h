@@ -192,6 +192,7 @@ int aeron_counter_close(
 
 aeron_counters_reader_t *aeron_counters_reader(aeron_t *client);
 int32_t aeron_counters_reader_max_counter_id(aeron_counters_reader_t *reader);
+int64_t *aeron_counters_reader_addr(aeron_counters_reader_t *reader, int32_t counter_id);
 
 typedef struct aeron_cnc_constants_stct
 {

@@ -1,0 +1,64 @@
+"""Waiting for what a C thread puts into a queue of events, by any number of tasks."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import anyio
+
+from aeron_py._owner import Handle
+
+
+class Arrival:
+    """Wakes every task that waits when there is something in the queue, or when it is closed.
+
+    One of the tasks waits on the descriptor, the others for that one.
+
+    Args:
+        fd: the queue's descriptor, an eventfd; a duplicate is kept, so that it can be closed under a waiting task.
+        parent: the handle that the queue belongs to.
+    """
+
+    def __init__(self, fd: int, parent: Handle) -> None:
+        self._fd = os.dup(fd)
+        self._leader: anyio.CancelScope | None = None
+        self._happened = anyio.Event()
+        self._lock = threading.Lock()
+        self._handle = Handle(parent.description, self._fd, self._release, parent=parent)
+
+    def _release(self, fd: int) -> None:
+        # From any thread: the leader still has the descriptor registered with its event loop.
+        with self._lock:
+            if self._leader is None:
+                os.close(fd)
+            else:
+                os.eventfd_write(fd, 1)
+
+    async def wait(self) -> None:
+        """Until something happened. A checkpoint. Look before: what was taken out already doesn't wake.
+
+        Raises:
+            ClosedError: it was closed before; when closed meanwhile, this returns.
+        """
+        self._handle.get("wait")
+        happened = self._happened
+        if self._leader is not None:
+            await happened.wait()
+            return
+        try:
+            with anyio.CancelScope() as self._leader:
+                await anyio.wait_readable(self._fd)
+        finally:
+            with self._lock:
+                self._leader = None
+                if self._handle.closed:
+                    os.close(self._fd)
+            self.happened()
+
+    def happened(self) -> None:
+        """Wake all: somebody took something out of the queue that may be theirs."""
+        if self._leader is not None:
+            self._leader.cancel()
+        self._happened.set()
+        self._happened = anyio.Event()

@@ -1,0 +1,361 @@
+"""The archive's client whose calls wait without blocking the event loop."""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from aeron_py._owner import Owner
+from aeron_py._waiting import Duration, seconds
+from aeron_py.aio._archive_calls import ArchiveCalls
+from aeron_py.aio._arrival import Arrival
+from aeron_py.aio._opening import Opening
+from aeron_py.aio._recorded import await_recorded
+from aeron_py.aio._threads import close_in_thread
+from aeron_py.aio.replay import AsyncRecording, AsyncReplay, AsyncReplaySubscription
+from aeron_py.archive import requests
+from aeron_py.archive._call import Call, Request
+from aeron_py.archive._recording_calls import _channel_of
+from aeron_py.archive._session_owner import neighbours, with_neighbours
+from aeron_py.archive.context import ArchiveContext
+from aeron_py.archive.recordings import SourceLocation
+from aeron_py.archive.replay import replay_params
+from aeron_py.archive.session import Session
+from aeron_py.archive.signals import RecordingSignalEvent
+from aeron_py.errors import AeronError, ArchiveConnectionError, TimedOutError, UnknownRecordingError
+from aeron_py.uri import ChannelUri
+
+if TYPE_CHECKING:
+    from aeron_py.aio.client import AsyncClient
+    from aeron_py.aio.publication import AsyncExclusivePublication, AsyncPublication
+    from aeron_py.counters import Counter
+    from aeron_py.publication import Publication
+
+__all__ = ["AsyncArchive"]
+
+T = TypeVar("T")
+
+# Nothing tells when the request channel has room again, or when another listing has ended at the archive.
+_RETRY = 0.0005
+
+
+class AsyncArchive(ArchiveCalls, Owner):
+    """A session with an archive (``aeron_archive_t``). Made by ``AsyncClient.archive``.
+
+    Any number of tasks may use it at once. A call that is cancelled leaves the session as it was; what it asked for may
+    happen all the same. Each call may raise what the calls of :class:`Archive` may raise.
+
+    Attributes:
+        client: the client that it uses.
+        context: how it reached the archive.
+        archive_id: the archive's number among those of its media driver.
+        control_session_id: the archive's number for this session.
+    """
+
+    def __init__(
+        self,
+        client: AsyncClient,
+        session: Session,
+        on_recording_signal: Callable[[RecordingSignalEvent], object] | None = None,
+    ) -> None:
+        self.client = client
+        self.context = session.context
+        self.archive_id = session.archive_id
+        self.control_session_id = session.control_session_id
+        self._session = session
+        self._handle = session.handle
+        self._on_recording_signal = on_recording_signal
+        self._listeners: weakref.WeakSet[_Signals] = weakref.WeakSet()
+        self._arrival = Arrival(session.fd, session.handle)
+        self._taken = 0
+
+    @classmethod
+    async def _connect(
+        cls,
+        client: AsyncClient,
+        context: ArchiveContext | None,
+        timeout: Duration | None,
+        error_handler: Callable[[AeronError], object] | None,
+        on_recording_signal: Callable[[RecordingSignalEvent], object] | None,
+    ) -> AsyncArchive:
+        context = ArchiveContext.from_environment() if context is None else context
+        limit = context.message_timeout if timeout is None else seconds(timeout, "timeout")
+        session = Session(client.sync._handle, context, error_handler)
+        try:
+            arrival = Arrival(session.fd, session.handle)
+            await checkpoint()
+            with anyio.move_on_after(limit):
+                while not session.poll_connected():
+                    await arrival.wait()
+            if not session.poll_connected():
+                raise session.connect_timed_out(limit)
+            return cls(client, session, on_recording_signal)
+        except BaseException:
+            await close_in_thread(session.close, then_checkpoint=False)
+            raise
+
+    # -- one call
+
+    async def _ask(self, request: Request[T], timeout: Duration | None = None) -> T:
+        limit = self._limit(timeout)
+        await checkpoint()
+        try:
+            return await self._answer(request, limit)
+        except UnknownRecordingError as error:
+            raise await self._with_neighbours(error, request) from None
+
+    async def _answer(self, request: Request[T], limit: float, *, quietly: bool = False) -> T:
+        self._handle.get(request.name)
+        call = self._session.call(request, quietly=quietly)
+        self._took()
+        try:
+            await self._complete(call, limit)
+        except BaseException:
+            self._session.abandon(call)
+            raise
+        if isinstance(call.error, ArchiveConnectionError):
+            raise self._session.explained(call.error)
+        return call.result()
+
+    async def _complete(self, call: Call[Any], limit: float) -> None:
+        session, progress = self._session, 0
+        with anyio.move_on_after(limit) as scope:
+            while True:
+                done = session.step(call)
+                self._took()
+                if done:
+                    return
+                if len(call.response.records) != progress:
+                    progress = len(call.response.records)
+                    scope.deadline = anyio.current_time() + limit
+                await (self._arrival.wait() if call.sent else anyio.sleep(_RETRY))
+        raise TimedOutError(
+            f"the archive at {session.where} did not answer within {limit:g} s", operation=call.request.name
+        )
+
+    async def _with_neighbours(self, error: UnknownRecordingError, request: Request[Any]) -> UnknownRecordingError:
+        found: list[int] = []
+        if (near := neighbours(request)) is not None:
+            try:
+                found = [each.recording_id for each in await self._answer(near, self._limit(None), quietly=True)]
+            except AeronError:
+                found = []
+        return with_neighbours(error, request, found)
+
+    def _limit(self, timeout: Duration | None) -> float:
+        return self.context.message_timeout if timeout is None else seconds(timeout, "timeout")
+
+    def _drain(self) -> None:
+        self._session.drain()
+        self._took()
+
+    def _took(self) -> None:
+        """Something may have come: hand on the signals, and wake the tasks whose answers were among it."""
+        session = self._session
+        while session.signals and (self._listeners or self._on_recording_signal is not None):
+            signal = session.signals.popleft()
+            for listener in list(self._listeners):
+                listener.ready.append(signal)
+            if self._on_recording_signal is not None:
+                self._on_recording_signal(signal)
+        if session.taken != self._taken:
+            self._taken = session.taken
+            self._arrival.happened()
+
+    # -- signals and errors
+
+    def recording_signals(self) -> AsyncIterator[RecordingSignalEvent]:
+        """The signals of recordings that this session started, as they come, for ``async for``.
+
+        Several iterators get each signal each; the first one also what came before it was made.
+        """
+        return _Signals(self)
+
+    def poll_errors(self) -> list[AeronError]:
+        """Take the errors of earlier requests that came late, instead of having the next call raise one."""
+        self._handle.get("poll_errors")
+        self._drain()
+        self._session.report()
+        errors = self._session.late_errors
+        return [errors.popleft() for _ in range(len(errors))]
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the session is alive, as far as is known here."""
+        if self.closed or self._handle.reason is not None:
+            return False
+        self._drain()
+        return self._session.failure is None
+
+    # -- recording
+
+    def record(
+        self,
+        channel: str | ChannelUri,
+        stream_id: int,
+        source_location: SourceLocation = SourceLocation.LOCAL,
+        auto_stop: bool = False,
+        *,
+        timeout: Duration | None = None,
+    ) -> Opening[AsyncRecording]:
+        """Record for as long as the ``async with`` block lasts. Arguments as for :meth:`Archive.start_recording`."""
+
+        async def start() -> AsyncRecording:
+            request = requests.start_recording(channel, stream_id, source_location, auto_stop)
+            return AsyncRecording(self, await self._ask(request, timeout), str(channel), stream_id)
+
+        return Opening(start, "record")
+
+    def add_recorded_publication(
+        self, channel: str | ChannelUri, stream_id: int, *, timeout: Duration | None = None
+    ) -> Opening[AsyncPublication]:
+        """Add a publication and have this session of it recorded: ``await`` it, or ``async with``."""
+
+        async def add() -> AsyncPublication:
+            publication = await self.client.add_publication(channel, stream_id, timeout=timeout)
+            await self._record_publication(publication, timeout)
+            return publication
+
+        return Opening(add, "add_recorded_publication")
+
+    def add_recorded_exclusive_publication(
+        self, channel: str | ChannelUri, stream_id: int, *, timeout: Duration | None = None
+    ) -> Opening[AsyncExclusivePublication]:
+        """As :meth:`add_recorded_publication`, with an exclusive publication."""
+
+        async def add() -> AsyncExclusivePublication:
+            publication = await self.client.add_exclusive_publication(channel, stream_id, timeout=timeout)
+            await self._record_publication(publication, timeout)
+            return publication
+
+        return Opening(add, "add_recorded_exclusive_publication")
+
+    async def _record_publication(self, publication: Publication, timeout: Duration | None) -> None:
+        try:
+            await self.start_recording(_channel_of(publication), publication.stream_id, timeout=timeout)
+        except BaseException:
+            publication.close()
+            raise
+
+    async def stop_recording_publication(self, publication: Publication, *, timeout: Duration | None = None) -> None:
+        """Stop what :meth:`add_recorded_publication` started (``aeron_archive_stop_recording_publication``)."""
+        await self.stop_recording(_channel_of(publication), publication.stream_id, timeout=timeout)
+
+    async def await_recorded(
+        self, publication: Publication, position: int | None = None, timeout: Duration | None = None
+    ) -> int:
+        """As :meth:`Archive.await_recorded`."""
+        wanted = publication.position if position is None else position
+        return await await_recorded(self, publication.session_id, publication.stream_id, wanted, self._limit(timeout))
+
+    # -- replay
+
+    async def start_replay(
+        self,
+        recording_id: int,
+        channel: str | ChannelUri,
+        stream_id: int,
+        *,
+        position: int | None = None,
+        length: int | None = None,
+        bounding_counter: Counter | int | None = None,
+        file_io_max_length: int | None = None,
+        timeout: Duration | None = None,
+    ) -> AsyncReplay:
+        """As :meth:`Archive.start_replay`."""
+        params = replay_params(position, length, bounding_counter, file_io_max_length)
+        session_id = await self._ask(requests.replay(recording_id, channel, stream_id, params), timeout)
+        return AsyncReplay(self, recording_id, channel, stream_id, session_id)
+
+    def replay(
+        self,
+        recording_id: int,
+        channel: str | ChannelUri,
+        stream_id: int,
+        *,
+        position: int | None = None,
+        length: int | None = None,
+        bounding_counter: Counter | int | None = None,
+        file_io_max_length: int | None = None,
+        timeout: Duration | None = None,
+        **options: Any,
+    ) -> Opening[AsyncReplaySubscription]:
+        """Start a replay and subscribe to it: ``async with`` or ``await`` it. ``async for`` ends with the replay.
+
+        Args:
+            recording_id, channel, stream_id, position, length, bounding_counter, file_io_max_length, timeout: as for
+                :meth:`Archive.start_replay`.
+            options: as for :meth:`Client.add_subscription`.
+        """
+
+        async def open_it() -> AsyncReplaySubscription:
+            replay = await self.start_replay(
+                recording_id,
+                channel,
+                stream_id,
+                position=position,
+                length=length,
+                bounding_counter=bounding_counter,
+                file_io_max_length=file_io_max_length,
+                timeout=timeout,
+            )
+            try:
+                return await replay.subscribe(timeout=timeout, **options)
+            except BaseException:
+                replay.stop_soon()
+                raise
+
+        return Opening(open_it, "replay")
+
+    async def stop_replay(self, replay: AsyncReplay | int, *, timeout: Duration | None = None) -> None:
+        """As :meth:`Archive.stop_replay`."""
+        session_id = replay.replay_session_id if isinstance(replay, AsyncReplay) else replay
+        await self._ask(requests.stop_replay(session_id), timeout)
+
+    async def stop_all_replays(self, recording_id: int | None = None, *, timeout: Duration | None = None) -> None:
+        """As :meth:`Archive.stop_all_replays`."""
+        await self._ask(requests.stop_all_replays(recording_id), timeout)
+
+    # -- the end
+
+    def close(self) -> None:
+        """End the session; blocks for some milliseconds. What it had started goes on. May be called twice."""
+        self._session.close()
+
+    async def aclose(self) -> None:
+        """End the session; tasks that wait get a :class:`ClosedError`. What it had started goes on."""
+        await close_in_thread(self.close)
+
+    async def __aenter__(self) -> Self:
+        self._handle.get("async with")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class _Signals(AsyncIterator[RecordingSignalEvent]):
+    def __init__(self, archive: AsyncArchive) -> None:
+        self._archive = archive
+        self.ready: deque[RecordingSignalEvent] = deque()
+        archive._listeners.add(self)
+
+    async def __anext__(self) -> RecordingSignalEvent:
+        archive = self._archive
+        await checkpoint()
+        while True:
+            archive._drain()
+            if self.ready:
+                return self.ready.popleft()
+            archive._session.raise_late("recording_signals")
+            if archive._session.failure is not None:
+                raise archive._session.lost("recording_signals")
+            await archive._arrival.wait()

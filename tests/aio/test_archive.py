@@ -1,0 +1,176 @@
+"""The archive's calls from tasks: concurrent, cancellable, and with a session that stays usable."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+import aeron_py as aeron
+from aeron_py.archive.signals import RecordingSignal
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(170)]
+
+stream_ids = itertools.count(5000)
+LONG = 60
+
+
+@asynccontextmanager
+async def session(node: aeron.ArchivingMediaDriver) -> AsyncIterator[tuple[aeron.AsyncClient, aeron.AsyncArchive]]:
+    async with (
+        aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client,
+        client.archive(node.archive_context(), timeout=LONG) as archive,
+    ):
+        yield client, archive
+
+
+async def recorded(client: aeron.AsyncClient, archive: aeron.AsyncArchive, count: int) -> tuple[int, int, int]:
+    """Records ``count`` messages; returns the stream, the recording's id and its end."""
+    stream_id = next(stream_ids)
+    async with (
+        archive.record("aeron:ipc", stream_id),
+        client.add_exclusive_publication("aeron:ipc", stream_id) as publication,
+    ):
+        for number in range(count):
+            position = await publication.send(b"%d" % number, wait_connected=True)
+        recording_id = await archive.await_recorded(publication, position, timeout=LONG)
+    return stream_id, recording_id, position
+
+
+async def test_records_and_replays(node: aeron.ArchivingMediaDriver) -> None:
+    async with session(node) as (client, archive):
+        _, recording_id, end = await recorded(client, archive, 300)
+        with anyio.fail_after(LONG):
+            while await archive.get_stop_position(recording_id) != end:
+                await anyio.sleep(0.01)
+
+            async with archive.replay(recording_id, "aeron:ipc", next(stream_ids)) as subscription:
+                payloads = [message.payload async for message in subscription]
+        assert payloads == [b"%d" % number for number in range(300)]
+
+
+async def test_replay_of_a_part_ends_where_it_was_told(node: aeron.ArchivingMediaDriver) -> None:
+    async with session(node) as (client, archive):
+        _, recording_id, _ = await recorded(client, archive, 50)
+        with anyio.fail_after(LONG):
+            replay = await archive.start_replay(recording_id, "aeron:ipc", next(stream_ids), position=0, length=640)
+            async with replay, replay.subscribe() as subscription:
+                assert [message.position async for message in subscription][-1] == 640
+
+
+async def test_replay_is_left_early_and_stopped(node: aeron.ArchivingMediaDriver) -> None:
+    async with session(node) as (client, archive):
+        _, recording_id, _ = await recorded(client, archive, 50)
+        with anyio.fail_after(LONG):
+            for _ in range(5):
+                async with archive.replay(recording_id, "aeron:ipc", next(stream_ids)) as subscription:
+                    async for message in subscription:
+                        assert message.payload == b"0"
+                        break
+        assert (await archive.list_recording(recording_id)).recording_id == recording_id
+
+
+async def test_signals_come_as_they_happen(node: aeron.ArchivingMediaDriver) -> None:
+    async with session(node) as (client, archive):
+        seen: list[RecordingSignal | int] = []
+        ids: set[int] = set()
+
+        async def listen() -> None:
+            async for signal in archive.recording_signals():
+                seen.append(signal.signal)
+                ids.add(signal.recording_id)
+                if signal.signal == RecordingSignal.STOP:
+                    return
+
+        with anyio.fail_after(LONG):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(listen)
+                _, recording_id, _ = await recorded(client, archive, 3)
+        assert seen[0] == RecordingSignal.START
+        assert seen[-1] == RecordingSignal.STOP
+        assert ids == {recording_id}
+
+
+async def test_calls_at_once_get_their_own_answers(node: aeron.ArchivingMediaDriver) -> None:
+    async with session(node) as (client, archive):
+        made = [await recorded(client, archive, count) for count in (1, 2, 3)]
+        answers: dict[int, int | None] = {}
+
+        async def ask(number: int) -> None:
+            stream_id, recording_id, end = made[number % len(made)]
+            assert await archive.get_max_recorded_position(recording_id) == end
+            found = await archive.list_recordings("aeron:ipc", stream_id)
+            assert [descriptor.recording_id for descriptor in found] == [recording_id]
+            answers[number] = recording_id
+
+        with anyio.fail_after(LONG):
+            async with anyio.create_task_group() as tasks:
+                for number in range(20):
+                    tasks.start_soon(ask, number)
+        assert len(answers) == 20
+
+
+async def test_cancelled_calls_leave_the_session_usable(node: aeron.ArchivingMediaDriver) -> None:
+    chance = random.Random(7)
+    async with session(node) as (client, archive):
+        _, recording_id, end = await recorded(client, archive, 3)
+
+        async def ask() -> None:
+            for _ in range(15):
+                with anyio.move_on_after(chance.choice((0, 0.0002, 0.001, 0.01))):
+                    await archive.list_recordings()
+                with anyio.move_on_after(chance.choice((0, 0.0002, 0.001, 0.01))):
+                    await archive.get_max_recorded_position(recording_id)
+                with anyio.move_on_after(chance.choice((0, 0.001, 0.01))):
+                    async with archive.replay(recording_id, "aeron:ipc", next(stream_ids)) as subscription:
+                        await subscription.receive()
+
+        with anyio.fail_after(LONG):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(4):
+                    tasks.start_soon(ask)
+            # What a cancelled replay asked for may still fail later, for want of its subscriber.
+            archive.poll_errors()
+            assert await archive.get_max_recorded_position(recording_id) == end
+
+
+async def test_refusals_read_like_advice(node: aeron.ArchivingMediaDriver) -> None:
+    async with session(node) as (client, archive):
+        _, recording_id, _ = await recorded(client, archive, 1)
+        with pytest.raises(aeron.UnknownRecordingError, match="ids near") as raised:
+            await archive.get_start_position(recording_id + 1)
+        assert str(recording_id) in str(raised.value)
+
+
+async def test_close_from_another_task_wakes_who_waits(node: aeron.ArchivingMediaDriver) -> None:
+    async with session(node) as (_, archive):
+
+        async def listen() -> None:
+            with pytest.raises(aeron.ClosedError):
+                await anext(aiter(archive.recording_signals()))
+
+        with anyio.fail_after(LONG):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(listen)
+                tasks.start_soon(listen)
+                await anyio.wait_all_tasks_blocked()
+                await archive.aclose()
+        with pytest.raises(aeron.ClosedError):
+            await archive.list_recordings()
+
+
+async def test_connect_gives_up_and_says_how_far_it_came(node: aeron.ArchivingMediaDriver) -> None:
+    context = node.archive_context()
+    lost = type(context)(control_request_channel="aeron:ipc", control_request_stream_id=987654)
+    async with aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client:
+        with pytest.raises(aeron.TimedOutError, match="no archive listens there"):
+            await client.archive(lost, timeout=1.0)
+        with anyio.move_on_after(0.05) as scope:
+            await client.archive(lost, timeout=LONG)
+        assert scope.cancelled_caught
+        async with client.archive(context, timeout=LONG) as archive:
+            assert archive.is_connected
