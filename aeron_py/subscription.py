@@ -248,7 +248,9 @@ class Subscription(Owner):
 
     @property
     def channel_status(self) -> int:
-        """1 when the channel works, -1 when it failed (``aeron_subscription_channel_status``)."""
+        """1 when the channel works, -1 when it failed (``aeron_subscription_channel_status``); IPC always works."""
+        if self.channel.startswith("aeron:ipc"):
+            return 1
         return int(lib.aeron_subscription_channel_status(self._handle.get("channel_status")))
 
     @property
