@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from aeron_py.aio.subscription import ImageEvent as ImageEvent
     from aeron_py.archive.client import Archive as Archive
     from aeron_py.archive.context import ArchiveContext as ArchiveContext
+    from aeron_py.archive.reader import RecordingReader as RecordingReader
     from aeron_py.archive.recordings import RecordingDescriptor as RecordingDescriptor
     from aeron_py.archive.server import ArchiveServer as ArchiveServer
     from aeron_py.archive.server import ArchivingMediaDriver as ArchivingMediaDriver
@@ -89,6 +90,7 @@ _LATER = {
     "AsyncSubscription": "aeron_py.aio.subscription",
     "ImageEvent": "aeron_py.aio.subscription",
     "RecordingDescriptor": "aeron_py.archive.recordings",
+    "RecordingReader": "aeron_py.archive.reader",
 }
 
 __all__ = [
@@ -156,6 +158,7 @@ __all__ = [
     "PublicationConstants",
     "PublicationError",
     "RecordingDescriptor",
+    "RecordingReader",
     "Recovery",
     "SettingError",
     "Subscription",
