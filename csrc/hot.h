@@ -1,5 +1,5 @@
-/* The calls made once a message or once a poll, as builtins of CPython's limited API: a call through cffi costs more than
- * Aeron itself. Part of the same extension module; hot.c adds the types to it.
+/* The calls made once a message or once a poll, as builtins of CPython's limited API: a call through cffi costs more
+ * than Aeron itself. Part of the same extension module; hot.c adds the types to it.
  *
  * Rules. Aeron is called with the interpreter's lock held, so no other thread of the interpreter can be in the same
  * object, and nothing calls Python from inside Aeron. Where the lock is given up, a flag says so, and whoever closes
@@ -38,7 +38,7 @@ int take_arguments(
     const char *function, const char *const *names, Py_ssize_t named, Py_ssize_t required,
     PyObject *const *values, Py_ssize_t count, PyObject *keywords, PyObject **taken);
 
-/* The arguments of a vector call, by position or by the names given: 0, or -1 with an error set. Those absent are NULL. */
+/* The arguments of a vector call, by position or by name: 0, or -1 with an error set. Those absent are NULL. */
 static inline int arguments(
     const char *function, const char *const *names, Py_ssize_t named, Py_ssize_t required,
     PyObject *const *values, Py_ssize_t count, PyObject *keywords, PyObject **taken)

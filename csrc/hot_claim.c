@@ -2,8 +2,8 @@
 
 #include "protocol/aeron_udp_protocol.h"
 
-/* A claim is written to memory of its own and copied into the log when it is committed, at most one MTU: what a view of it
- * still does after the commit, or after the publication was closed and its log unmapped, can do no harm. */
+/* A claim is written to memory of its own and copied into the log when it is committed, at most one MTU: what a view of
+ * it still does after the commit, or after the publication was closed and its log unmapped, can do no harm. */
 
 static PyTypeObject *claim_type;
 
@@ -273,8 +273,8 @@ static PyMemberDef claim_members[] = {
 };
 
 static PyGetSetDef claim_attributes[] = {
-    { "buffer", claim_buffer, NULL, "The bytes to fill, zero at first (writable memoryview), released by commit and abort.",
-      NULL },
+    { "buffer", claim_buffer, NULL,
+      "The bytes to fill, zero at first (writable memoryview), released by commit and abort.", NULL },
     { NULL, NULL, NULL, NULL, NULL },
 };
 
@@ -287,8 +287,8 @@ static PyMethodDef claim_methods[] = {
 };
 
 static PyType_Slot claim_slots[] = {
-    { Py_tp_doc, (void *)"The next bytes of a stream, claimed to be filled in: commit or abort it. As a context manager it is "
-      "committed at the end of the block, and aborted by an exception." },
+    { Py_tp_doc, (void *)"The next bytes of a stream, claimed to be filled in: commit or abort it.\n\n"
+      "As a context manager it is committed at the end of the block, and aborted by an exception." },
     { Py_tp_dealloc, claim_dealloc },
     { Py_tp_repr, claim_repr },
     { Py_tp_members, claim_members },

@@ -118,8 +118,8 @@ static PyMemberDef message_members[] = {
 };
 
 static PyType_Slot message_slots[] = {
-    { Py_tp_doc, (void *)"A message that was polled: its payload and what its header said (``aeron_header_values``).\n\n"
-      "Equal to another with the same payload and header; its length is the payload's; a buffer of the payload's bytes." },
+    { Py_tp_doc, (void *)"A message that was polled: its payload and what its header said.\n\n"
+      "Equal to another with the same payload and header; its length is the payload's; a buffer of its bytes." },
     { Py_tp_new, message_make },
     { Py_tp_dealloc, message_dealloc },
     { Py_tp_repr, message_repr },

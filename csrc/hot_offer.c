@@ -89,7 +89,7 @@ static bool take_parts(parts_t *parts, PyObject *sequence)
 /* The result of Aeron, or INT64_MIN with an error set. */
 static int64_t offer_parts(offerer_t *self, PyObject *sequence, int64_t *reserved_value, const char *operation)
 {
-    const aeron_reserved_value_supplier_t supplier = NULL == reserved_value ? NULL : supply_reserved_value;
+    const aeron_reserved_value_supplier_t supply = NULL == reserved_value ? NULL : supply_reserved_value;
     parts_t parts;
 
     if (!take_parts(&parts, sequence))
@@ -101,8 +101,8 @@ static int64_t offer_parts(offerer_t *self, PyObject *sequence, int64_t *reserve
     if (usable(self, operation))
     {
         result = ring_if_offered(self->publication, self->exclusive ?
-            aeron_exclusive_publication_offerv(self->publication, parts.vectors, parts.count, supplier, reserved_value) :
-            aeron_publication_offerv(self->publication, parts.vectors, parts.count, supplier, reserved_value));
+            aeron_exclusive_publication_offerv(self->publication, parts.vectors, parts.count, supply, reserved_value) :
+            aeron_publication_offerv(self->publication, parts.vectors, parts.count, supply, reserved_value));
     }
     release_parts(&parts);
     return result;
@@ -116,8 +116,8 @@ static inline int64_t offer_data(offerer_t *self, PyObject *data, int64_t *reser
         Py_ssize_t length;
 
         PyBytes_AsStringAndSize(data, &buffer, &length);
-        return usable(self, operation) ?
-            offer_once(self->publication, self->exclusive, (uint8_t *)buffer, (size_t)length, reserved_value) : INT64_MIN;
+        return !usable(self, operation) ? INT64_MIN :
+            offer_once(self->publication, self->exclusive, (uint8_t *)buffer, (size_t)length, reserved_value);
     }
 
     if (PyList_Check(data) || PyTuple_Check(data))
@@ -266,7 +266,8 @@ static bool take_numbers(PyObject *object, Py_buffer *view, const char *name)
     return true;
 }
 
-static PyObject *offer_views(offerer_t *self, const Py_buffer *data, const Py_buffer *offsets, const Py_buffer *reserved)
+static PyObject *offer_views(
+    offerer_t *self, const Py_buffer *data, const Py_buffer *offsets, const Py_buffer *reserved)
 {
     const Py_ssize_t entries = offsets->len / 8;
     if (entries < 1)

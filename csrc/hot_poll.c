@@ -1,54 +1,18 @@
-#include "hot.h"
+#include "hot_poller.h"
 
 #define POLL_LIMIT (10)
 #define LIST_LIMIT (256)
 #define BLOCK_LIMIT (1024)
 #define TAKE_LIMIT (64)
 
-/* The first fragments of a batch: polling them is shorter than giving up the interpreter's lock and having it back, so it is
- * given up only when more are there. */
+/* The first fragments of a batch: polling them is shorter than giving up the interpreter's lock and having it back, so
+ * it is given up only when more are there. */
 #define LOCKED_LIMIT (64)
-
-/* A batch in use and the next one: a loop needs no more, and who keeps batches gets new ones. */
-#define BLOCKS (2)
 
 /* A block that once grew far beyond what batches need now is let go. */
 #define LARGE_DATA (16 * 1024 * 1024)
 
-static PyTypeObject *poller_type;
 static PyObject *empty_block;
-
-typedef struct entry_stct
-{
-    PyObject *payload;
-    int64_t position;
-    int64_t reserved_value;
-    int32_t session_id;
-    int32_t stream_id;
-}
-entry_t;
-
-typedef struct poller_stct
-{
-    PyObject_HEAD
-    shim_poll_t function;
-    void *object;             /* NULL once disarmed */
-    aeron_subscription_t *subscription;
-    shim_assembler_t *assembler;
-    const int32_t *events;
-    PyObject *on_events;
-    PyObject *closed;
-    PyObject *description;
-    entry_t *entries;         /* polled and not yet handed on: entries[first] to entries[last - 1] */
-    size_t first;
-    size_t last;
-    size_t capacity;
-    PyObject *blocks[BLOCKS];
-    unsigned long thread;     /* that is inside a call, 0 when none is */
-    pid_t owner;
-    int released;             /* inside Aeron without the interpreter's lock */
-}
-poller_t;
 
 static bool usable(poller_t *self, const char *operation)
 {
@@ -184,11 +148,6 @@ static int poll_entries(poller_t *self, Py_ssize_t limit, const char *operation)
     return 0;
 }
 
-static inline size_t kept(const poller_t *self)
-{
-    return self->last - self->first;
-}
-
 static bool fill(poller_t *self, Py_ssize_t limit, const char *operation)
 {
     if (self->first < self->last)
@@ -270,7 +229,7 @@ static PyObject *deliver(poller_t *self, PyObject *handler, size_t count)
     return PyLong_FromSize_t(count);
 }
 
-static PyObject *poller_poll(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+CALL(poller_poll)
 {
     static const char *const names[] = { "handler", "limit" };
     poller_t *self = (poller_t *)object;
@@ -356,17 +315,17 @@ static PyObject *poll_list(
     return leave(self, fill(self, limit, operation) ? take(self, at_most(self, limit)) : NULL);
 }
 
-static PyObject *poller_poll_payloads(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+CALL(poller_poll_payloads)
 {
-    return poll_list(self, args, count, keywords, "poll_payloads", take_payloads);
+    return poll_list(object, args, count, keywords, "poll_payloads", take_payloads);
 }
 
-static PyObject *poller_poll_messages(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+CALL(poller_poll_messages)
 {
-    return poll_list(self, args, count, keywords, "poll_messages", take_messages);
+    return poll_list(object, args, count, keywords, "poll_messages", take_messages);
 }
 
-static PyObject *poller_take(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+CALL(poller_take)
 {
     static const char *const names[] = { "ahead" };
     poller_t *self = (poller_t *)object;
@@ -438,7 +397,7 @@ static bool take_into_block(poller_t *self, shim_block_t *block, size_t count)
 
         PyBytes_AsStringAndSize(entry->payload, &data, &length);
         if (shim_block_append(
-            block, (const uint8_t *)data, (size_t)length, entry->position, entry->reserved_value, entry->session_id) < 0)
+            block, (uint8_t *)data, (size_t)length, entry->position, entry->reserved_value, entry->session_id) < 0)
         {
             PyErr_NoMemory();
             return 0 < i;
@@ -481,7 +440,7 @@ static bool poll_into_block(poller_t *self, shim_block_t *block, size_t limit)
     return true;
 }
 
-static PyObject *poller_poll_block(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+CALL(poller_poll_block)
 {
     static const char *const names[] = { "limit" };
     poller_t *self = (poller_t *)object;
@@ -516,234 +475,7 @@ static PyObject *poller_poll_block(PyObject *object, PyObject *const *args, Py_s
     return leave(self, block);
 }
 
-static PyObject *poller_watch_events(PyObject *object, PyObject *args)
-{
-    poller_t *self = (poller_t *)object;
-    PyObject *address, *callback;
-
-    if (!PyArg_ParseTuple(args, "OO:watch_events", &address, &callback))
-    {
-        return NULL;
-    }
-
-    const void *events = PyLong_AsVoidPtr(address);
-    if (NULL == events && PyErr_Occurred())
-    {
-        return NULL;
-    }
-
-    PyObject *before = self->on_events;
-    self->on_events = Py_NewRef(callback);
-    self->events = events;
-    Py_XDECREF(before);
-    Py_RETURN_NONE;
-}
-
-static PyObject *poller_forget(PyObject *object, PyObject *number)
-{
-    poller_t *self = (poller_t *)object;
-    const long session_id = PyLong_AsLong(number);
-
-    if (-1 == session_id && PyErr_Occurred())
-    {
-        return NULL;
-    }
-    if (0 == self->thread)
-    {
-        shim_assembler_forget(self->assembler, (int32_t)session_id);
-    }
-    Py_RETURN_NONE;
-}
-
-static PyObject *poller_busy_here(PyObject *object, PyObject *unused)
-{
-    (void)unused;
-    return PyBool_FromLong(((poller_t *)object)->thread == PyThread_get_thread_ident());
-}
-
-static PyObject *poller_disarm(PyObject *object, PyObject *error)
-{
-    poller_t *self = (poller_t *)object;
-
-    self->object = NULL;
-    self->subscription = NULL;
-    self->events = NULL;
-    PyObject *before = self->closed;
-    self->closed = Py_NewRef(error);
-    Py_XDECREF(before);
-
-    if (getpid() != self->owner)
-    {
-        self->thread = 0; /* a forked child has none of the threads that might be inside */
-        self->released = 0;
-    }
-    wait_until_zero(&self->released, self->owner);
-    Py_CLEAR(self->on_events);
-    Py_RETURN_NONE;
-}
-
-static PyObject *poller_pending(PyObject *self, void *closure)
-{
-    (void)closure;
-    return PyLong_FromSize_t(kept((poller_t *)self));
-}
-
-static PyObject *poller_partials(PyObject *self, void *closure)
-{
-    (void)closure;
-    return PyLong_FromSize_t(shim_assembler_partials(((poller_t *)self)->assembler));
-}
-
-static PyObject *poller_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
-{
-    static char *names[] = { "address", "image", "description", "assemble", "function", NULL };
-    PyObject *address, *description, *function = NULL;
-    int image, assemble = 1;
-
-    if (!PyArg_ParseTupleAndKeywords(
-        args, keywords, "OpU|p$O:Poller", names, &address, &image, &description, &assemble, &function))
-    {
-        return NULL;
-    }
-
-    void *polled = PyLong_AsVoidPtr(address);
-    void *given = NULL == function ? NULL : PyLong_AsVoidPtr(function);
-    if (PyErr_Occurred())
-    {
-        return NULL;
-    }
-    if (NULL == polled)
-    {
-        PyErr_SetString(PyExc_ValueError, "the address to poll must not be 0");
-        return NULL;
-    }
-
-    poller_t *self = (poller_t *)allocate(type);
-    if (NULL == self)
-    {
-        return NULL;
-    }
-
-    self->owner = getpid();
-    self->object = polled;
-    self->description = Py_NewRef(description);
-    if (NULL != given)
-    {
-        memcpy(&self->function, &given, sizeof(given));
-    }
-    else if (image)
-    {
-        self->function = (shim_poll_t)aeron_image_controlled_poll;
-    }
-    else
-    {
-        self->function = (shim_poll_t)aeron_subscription_controlled_poll;
-        self->subscription = polled;
-    }
-
-    if (shim_assembler_create(&self->assembler, assemble) < 0)
-    {
-        Py_DECREF(self);
-        return PyErr_NoMemory();
-    }
-    return (PyObject *)self;
-}
-
-static int poller_traverse(PyObject *object, visitproc visit, void *arg)
-{
-    const poller_t *self = (poller_t *)object;
-
-    Py_VISIT(Py_TYPE(object));
-    Py_VISIT(self->on_events);
-    Py_VISIT(self->closed);
-    return 0;
-}
-
-static int poller_clear(PyObject *object)
-{
-    poller_t *self = (poller_t *)object;
-
-    self->events = NULL;
-    Py_CLEAR(self->on_events);
-    Py_CLEAR(self->closed);
-    return 0;
-}
-
-static void poller_dealloc(PyObject *object)
-{
-    poller_t *self = (poller_t *)object;
-
-    PyObject_GC_UnTrack(object);
-    poller_clear(object);
-    while (self->first < self->last)
-    {
-        Py_DECREF(self->entries[self->first++].payload);
-    }
-    free(self->entries);
-    for (int i = 0; i < BLOCKS; i++)
-    {
-        Py_CLEAR(self->blocks[i]);
-    }
-    Py_CLEAR(self->description);
-    shim_assembler_delete(self->assembler);
-    release_object(object);
-}
-
-static PyMemberDef poller_members[] = {
-    { "description", T_OBJECT_EX, offsetof(poller_t, description), READONLY, "What is polled, for messages." },
-    { NULL, 0, 0, 0, NULL },
-};
-
-static PyGetSetDef poller_attributes[] = {
-    { "pending", poller_pending, NULL, "Messages polled and kept for the next call.", NULL },
-    { "partials", poller_partials, NULL, "Sessions of which a part of a message is held.", NULL },
-    { NULL, NULL, NULL, NULL, NULL },
-};
-
-#define FAST(function) ((PyCFunction)(void (*)(void))(function))
-
-static PyMethodDef poller_methods[] = {
-    { "poll", FAST(poller_poll), METH_FASTCALL | METH_KEYWORDS,
-      "poll(handler, limit=10): hand each message to handler; how many. limit counts fragments." },
-    { "poll_payloads", FAST(poller_poll_payloads), METH_FASTCALL | METH_KEYWORDS,
-      "poll_payloads(limit=256): the payloads as a list of bytes." },
-    { "poll_messages", FAST(poller_poll_messages), METH_FASTCALL | METH_KEYWORDS,
-      "poll_messages(limit=256): a list of Message." },
-    { "take", FAST(poller_take), METH_FASTCALL | METH_KEYWORDS,
-      "take(ahead=64): the next Message or None; polls up to so many at once and keeps them for the next call." },
-    { "poll_block", FAST(poller_poll_block), METH_FASTCALL | METH_KEYWORDS,
-      "poll_block(limit=1024): the messages in one Block, empty when there are none." },
-    { "watch_events", poller_watch_events, METH_VARARGS,
-      "watch_events(address, callback): before each poll look at the int32 there and call when it is not 0." },
-    { "forget", poller_forget, METH_O, "forget(session_id): drop the part of a message of a session that is gone." },
-    { "busy_here", poller_busy_here, METH_NOARGS, "busy_here(): whether this thread is inside a poll." },
-    { "disarm", poller_disarm, METH_O,
-      "disarm(error): never touch the address again; every call raises from now on. Waits for a call in another thread." },
-    { NULL, NULL, 0, NULL },
-};
-
-static PyType_Slot poller_slots[] = {
-    { Py_tp_doc, (void *)"Poller(address, image, description, assemble=True, *, function=0): polls the aeron_subscription_t, or "
-      "aeron_image_t, at an address.\n\nfunction: address of another function of the shape of "
-      "aeron_subscription_controlled_poll to poll it with." },
-    { Py_tp_new, poller_make },
-    { Py_tp_dealloc, poller_dealloc },
-    { Py_tp_traverse, poller_traverse },
-    { Py_tp_clear, poller_clear },
-    { Py_tp_members, poller_members },
-    { Py_tp_getset, poller_attributes },
-    { Py_tp_methods, poller_methods },
-    { 0, NULL },
-};
-
-static PyType_Spec poller_spec = {
-    .name = "aeron_py._aeron.Poller",
-    .basicsize = sizeof(poller_t),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = poller_slots,
-};
-
-int poller_add(PyObject *module)
+int poller_make_empty(void)
 {
     shim_block_t *block;
 
@@ -753,5 +485,5 @@ int poller_add(PyObject *module)
         return -1;
     }
     empty_block = block_wrap(block);
-    return NULL == empty_block ? -1 : add_type(module, &poller_spec, &poller_type);
+    return NULL == empty_block ? -1 : 0;
 }

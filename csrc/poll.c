@@ -132,7 +132,12 @@ int shim_block_reserve(shim_block_t *block, size_t messages, size_t bytes)
 }
 
 static inline int append(
-    shim_block_t *block, const uint8_t *buffer, size_t length, int64_t position, int64_t reserved_value, int32_t session_id)
+    shim_block_t *block,
+    const uint8_t *buffer,
+    size_t length,
+    int64_t position,
+    int64_t reserved_value,
+    int32_t session_id)
 {
     const size_t index = block->count;
     const size_t offset = (size_t)block->offsets[index];
@@ -156,7 +161,12 @@ static inline int append(
 }
 
 int shim_block_append(
-    shim_block_t *block, const uint8_t *buffer, size_t length, int64_t position, int64_t reserved_value, int32_t session_id)
+    shim_block_t *block,
+    const uint8_t *buffer,
+    size_t length,
+    int64_t position,
+    int64_t reserved_value,
+    int32_t session_id)
 {
     return append(block, buffer, length, position, reserved_value, session_id);
 }
@@ -304,7 +314,11 @@ static aeron_controlled_fragment_handler_action_t hand_out(shim_assembler_t *ass
 }
 
 static aeron_controlled_fragment_handler_action_t fragmented(
-    shim_assembler_t *assembler, const uint8_t *buffer, size_t length, const aeron_data_header_t *frame, int64_t position)
+    shim_assembler_t *assembler,
+    const uint8_t *buffer,
+    size_t length,
+    const aeron_data_header_t *frame,
+    int64_t position)
 {
     const uint8_t flags = frame->frame_header.flags;
     const int64_t frame_position =
@@ -367,7 +381,8 @@ aeron_controlled_fragment_handler_action_t shim_poll_fragment(
 {
     shim_assembler_t *assembler = clientd;
     const aeron_data_header_t *frame = header->frame;
-    const int32_t end = frame->term_offset + AERON_ALIGN(frame->frame_header.frame_length, AERON_LOGBUFFER_FRAME_ALIGNMENT);
+    const int32_t end =
+        frame->term_offset + AERON_ALIGN(frame->frame_header.frame_length, AERON_LOGBUFFER_FRAME_ALIGNMENT);
     const int64_t position = aeron_logbuffer_compute_position(
         frame->term_id, end, header->position_bits_to_shift, header->initial_term_id);
 

@@ -27,7 +27,12 @@ void shim_block_clear(shim_block_t *block);
 int shim_block_reserve(shim_block_t *block, size_t messages, size_t bytes);
 
 int shim_block_append(
-    shim_block_t *block, const uint8_t *buffer, size_t length, int64_t position, int64_t reserved_value, int32_t session_id);
+    shim_block_t *block,
+    const uint8_t *buffer,
+    size_t length,
+    int64_t position,
+    int64_t reserved_value,
+    int32_t session_id);
 
 /* A whole message, or one fragment when they are not put together. Returns -1 when it can't be taken now. */
 typedef struct shim_message_stct

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from aeron_py import _hot
-from aeron_py._hot import Offerer, Poller
 from aeron_py._aeron import ffi, lib
+from aeron_py._hot import Offerer, Poller
 
 IPC = "aeron:ipc?term-length=64k"
 TIMEOUT = 60.0
@@ -119,7 +119,7 @@ class Rig:
 def receive(poller: Poller, count: int, limit: int = 256) -> list[bytes]:
     """The next ``count`` payloads."""
     payloads: list[bytes] = []
-    wait_until(lambda: payloads.extend(poller.poll_payloads(limit)) or len(payloads) >= count, f"{count} messages")
+    wait_until(lambda: (payloads.extend(poller.poll_payloads(limit)), len(payloads) >= count)[1], f"{count} messages")
     return payloads
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.native.hot_rig import Rig, receive, send, wait_until
 
 from aeron_py._hot import Claim, Offerer
 from aeron_py.errors import BusyError, ClosedError, ForkedError, NotConnectedError, OfferResult, PublicationError
+from tests.native.hot_rig import Rig, receive, send, wait_until
 
 FRAGMENTED = bytes(range(256)) * 30
 
@@ -51,7 +51,13 @@ def test_every_kind_of_buffer(rig: Rig, exclusive: bool) -> None:
 def test_parts_make_one_message(rig: Rig, exclusive: bool) -> None:
     offerer, poller = rig.pair(exclusive)
     many = [b"%d" % number for number in range(100)]
-    for parts in ([b"one"], (b"one", bytearray(b"two"), memoryview(b"three")), [], many, [FRAGMENTED[:4000], FRAGMENTED]):
+    for parts in (
+        [b"one"],
+        (b"one", bytearray(b"two"), memoryview(b"three")),
+        [],
+        many,
+        [FRAGMENTED[:4000], FRAGMENTED],
+    ):
         expected = b"".join(parts)
         if len(expected) > 8192:
             with pytest.raises(PublicationError, match="max_message_length"):
@@ -156,7 +162,7 @@ def test_offer_block(rig: Rig, exclusive: bool) -> None:
     while done < len(sent):
         done += offerer.offer_block(data, offsets[done:], reserved[done:])
         got.extend(poller.poll_messages(1000))
-    wait_until(lambda: got.extend(poller.poll_messages()) or len(got) >= len(sent), "all")
+    wait_until(lambda: (got.extend(poller.poll_messages()), len(got) >= len(sent))[1], "all")
     assert [message.payload for message in got] == sent
     assert [message.reserved_value for message in got] == list(range(len(sent)))
 

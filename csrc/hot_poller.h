@@ -1,0 +1,58 @@
+/* The poller, shared by its two halves: hot_poll.c polls, hot_poller.c is the type with its guards and its end. */
+
+#ifndef SHIM_HOT_POLLER_H
+#define SHIM_HOT_POLLER_H
+
+#include "hot.h"
+
+/* A batch in use and the next one: a loop needs no more, and who keeps batches gets new ones. */
+#define BLOCKS (2)
+
+typedef struct entry_stct
+{
+    PyObject *payload;
+    int64_t position;
+    int64_t reserved_value;
+    int32_t session_id;
+    int32_t stream_id;
+}
+entry_t;
+
+typedef struct poller_stct
+{
+    PyObject_HEAD
+    shim_poll_t function;
+    void *object;             /* NULL once disarmed */
+    aeron_subscription_t *subscription;
+    shim_assembler_t *assembler;
+    const int32_t *events;
+    PyObject *on_events;
+    PyObject *closed;
+    PyObject *description;
+    entry_t *entries;         /* polled and not yet handed on: entries[first] to entries[last - 1] */
+    size_t first;
+    size_t last;
+    size_t capacity;
+    PyObject *blocks[BLOCKS];
+    unsigned long thread;     /* that is inside a call, 0 when none is */
+    pid_t owner;
+    int released;             /* inside Aeron without the interpreter's lock */
+}
+poller_t;
+
+static inline size_t kept(const poller_t *self)
+{
+    return self->last - self->first;
+}
+
+/* hot_poll.c */
+#define CALL(name) PyObject *name(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+
+CALL(poller_poll);
+CALL(poller_poll_payloads);
+CALL(poller_poll_messages);
+CALL(poller_poll_block);
+CALL(poller_take);
+int poller_make_empty(void);
+
+#endif
