@@ -247,6 +247,14 @@ class Subscription(Owner):
         )
 
     @property
+    def registration_id(self) -> int:
+        """Its number at the driver, for example for a ``response-correlation-id``."""
+        raw = ffi.new("aeron_subscription_constants_t *")
+        found = lib.aeron_subscription_constants(self._handle.get("registration_id"), raw)
+        check(found, "registration_id")
+        return int(raw.registration_id)
+
+    @property
     def channel_status(self) -> int:
         """1 when the channel works, -1 when it failed (``aeron_subscription_channel_status``); IPC always works."""
         if self.channel.startswith("aeron:ipc"):

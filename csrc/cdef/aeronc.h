@@ -139,6 +139,14 @@ int aeron_exclusive_publication_revoke(
     aeron_exclusive_publication_t *publication, aeron_notification_t on_close_complete, void *on_close_complete_clientd);
 
 bool aeron_subscription_is_connected(aeron_subscription_t *subscription);
+typedef struct aeron_subscription_constants_stct
+{
+    int64_t registration_id;
+    ...;
+}
+aeron_subscription_constants_t;
+
+int aeron_subscription_constants(aeron_subscription_t *subscription, aeron_subscription_constants_t *constants);
 bool aeron_subscription_is_closed(aeron_subscription_t *subscription);
 int64_t aeron_subscription_channel_status(aeron_subscription_t *subscription);
 int aeron_subscription_image_count(aeron_subscription_t *subscription);
