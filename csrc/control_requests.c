@@ -135,6 +135,22 @@ int shim_control_replay(
         &control->proxy, correlation_id, recording_id, channel, stream_id, (aeron_archive_replay_params_t *)params));
 }
 
+int shim_control_replay_over(
+    shim_control_t *control, aeron_exclusive_publication_t *publication, int64_t correlation_id, int64_t recording_id,
+    const char *channel, int32_t stream_id, const aeron_archive_replay_params_t *params)
+{
+    aeron_archive_proxy_t proxy;
+    if (aeron_archive_proxy_init(&proxy, control->context, publication, 1) < 0)
+    {
+        AERON_APPEND_ERR("%s", "replay over a response channel");
+        return -1;
+    }
+
+    aeron_archive_proxy_set_control_session_id(&proxy, atomic_load(&control->session_id));
+    return SEND(aeron_archive_proxy_replay(
+        &proxy, correlation_id, recording_id, channel, stream_id, (aeron_archive_replay_params_t *)params));
+}
+
 int shim_control_request_replay_token(shim_control_t *control, int64_t correlation_id, int64_t recording_id)
 {
     return SEND(aeron_archive_request_replay_token(

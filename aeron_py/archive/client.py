@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from aeron_py._ffi import ffi, lib
-from aeron_py._waiting import Duration, seconds
+from aeron_py._waiting import Duration, seconds, wait_for
 from aeron_py.archive import requests
 from aeron_py.archive._catalog_calls import CatalogCalls
 from aeron_py.archive._recording_calls import RecordingCalls
 from aeron_py.archive.context import ArchiveContext
-from aeron_py.archive.replay import Replay, replay_params
+from aeron_py.archive.replay import Replay, is_response_channel, replay_params
 from aeron_py.archive.session import Session
 from aeron_py.archive.signals import RecordingSignalEvent
 from aeron_py.errors import AeronError, ArchiveError, SettingError, TimedOutError
@@ -250,6 +250,8 @@ class Archive(RecordingCalls, CatalogCalls):
             InvalidPositionError: the position is not in the recording, or there is nothing to replay.
             ArchiveLimitError: as many replays at once as the archive allows.
         """
+        if is_response_channel(channel):
+            raise SettingError("a replay on a response channel begins with replay()", operation="start_replay")
         params = replay_params(position, length, bounding_counter, file_io_max_length)
         session_id = self._call(requests.replay(recording_id, channel, stream_id, params), timeout)
         return Replay(self, recording_id, channel, stream_id, session_id)
@@ -275,25 +277,28 @@ class Archive(RecordingCalls, CatalogCalls):
             options: as for :meth:`Client.add_subscription`.
 
         Returns:
-            The subscription; closing it, or leaving its ``with`` block, stops the replay.
+            The subscription; closing it, or leaving its ``with`` block, stops the replay. With
+            ``control-mode=response`` in the channel the archive answers on the subscription's own way out, so that
+            nothing here needs an address that the archive can reach.
         """
-        replay = self.start_replay(
-            recording_id,
-            channel,
-            stream_id,
-            position=position,
-            length=length,
-            bounding_counter=bounding_counter,
-            file_io_max_length=file_io_max_length,
-            timeout=timeout,
-        )
-        try:
-            subscription = replay.subscribe(timeout=timeout, **options)
-        except BaseException:
-            self._stop_replay_quietly(replay.replay_session_id)
-            raise
+        params = replay_params(position, length, bounding_counter, file_io_max_length)
+        if is_response_channel(channel):
+            subscription = self.client.add_subscription(channel, stream_id, timeout=timeout, **options)
+            try:
+                session_id = self._replay_by_response(subscription, recording_id, channel, stream_id, params, timeout)
+            except BaseException:
+                subscription.close()
+                raise
+        else:
+            session_id = self._call(requests.replay(recording_id, channel, stream_id, params), timeout)
+            try:
+                replay = Replay(self, recording_id, channel, stream_id, session_id)
+                subscription = replay.subscribe(timeout=timeout, **options)
+            except BaseException:
+                self._stop_replay_quietly(session_id)
+                raise
         handle, release = subscription._handle, subscription._handle._release
-        session, stop = self._session, requests.stop_replay(replay.replay_session_id)
+        session, stop = self._session, requests.stop_replay(session_id)
 
         def stop_and_release(pointer: Any) -> None:
             session.send_and_forget(stop)
@@ -301,6 +306,33 @@ class Archive(RecordingCalls, CatalogCalls):
 
         handle._release = stop_and_release
         return subscription
+
+    def _replay_by_response(
+        self,
+        subscription: Subscription,
+        recording_id: int,
+        channel: str | ChannelUri,
+        stream_id: int,
+        params: Any,
+        timeout: Duration | None,
+    ) -> int:
+        """Have a replay sent back on the way of a publication of its own, which a token ties to this session."""
+        limit = self._limit(timeout)
+        params.replay_token = self._call(requests.request_replay_token(recording_id), timeout)
+        way = ChannelUri.parse(str(self.context.control_request_channel)).with_(
+            response_correlation_id=subscription.registration_id, term_length=64 * 1024, session_id=None
+        )
+        with self.client.add_exclusive_publication(
+            way, self.context.control_request_stream_id, timeout=timeout
+        ) as publication:
+            wait_for(
+                lambda: (publication.is_connected and publication.position_limit > 0) or None,
+                limit,
+                "replay",
+                lambda: f"the archive at {self._session.where} did not answer within {limit:g} s",
+            )
+            request = requests.replay_over(publication._handle, recording_id, channel, stream_id, params)
+            return self._call(request, timeout)
 
     def stop_replay(self, replay: Replay | int, *, timeout: Duration | None = None) -> None:
         """Stop a replay (``stopReplay``). One that has ended is no error.

@@ -90,6 +90,12 @@ def signed_32_bits(value: int) -> int:
     return ((value & 0xFFFF_FFFF) ^ 0x8000_0000) - 0x8000_0000
 
 
+def is_response_channel(channel: str | ChannelUri) -> bool:
+    """Whether a channel is answered on the way of a publication (``control-mode=response``)."""
+    uri = channel if isinstance(channel, ChannelUri) else ChannelUri.parse(channel)
+    return uri.get("control-mode") == "response"
+
+
 def replay_params(
     position: int | None,
     length: int | None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from aeron_py._ffi import ffi, lib
+from aeron_py._owner import Handle
 from aeron_py.archive._call import Request, Response
 from aeron_py.archive._request_parts import (
     REQUEST_LIMIT,
@@ -228,6 +229,19 @@ def replay(recording_id: int, channel: Channel, stream_id: int, params: Any) -> 
         number,
         recording_id=recording_id,
     )
+
+
+def replay_over(publication: Handle, recording_id: int, channel: Channel, stream_id: int, params: Any) -> Request[int]:
+    name = "replay"
+    encoded, stream_id = encode_channel(channel, name), int32(stream_id, "stream_id", name)
+    recording_id = int64(recording_id, "recording_id", name)
+
+    def send(control: Any, id: int) -> int:
+        with publication.using(name) as pointer:
+            result: int = lib.shim_control_replay_over(control, pointer, id, recording_id, encoded, stream_id, params)
+        return result
+
+    return Request(name, send, number, recording_id=recording_id)
 
 
 def request_replay_token(recording_id: int) -> Request[int]:

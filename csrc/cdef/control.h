@@ -99,6 +99,10 @@ int shim_control_list_recording_subscriptions(
 int shim_control_replay(
     shim_control_t *control, int64_t correlation_id, int64_t recording_id, const char *channel, int32_t stream_id,
     const aeron_archive_replay_params_t *params);
+/* The same over another publication to the archive: the one that a response channel answers. */
+int shim_control_replay_over(
+    shim_control_t *control, aeron_exclusive_publication_t *publication, int64_t correlation_id, int64_t recording_id,
+    const char *channel, int32_t stream_id, const aeron_archive_replay_params_t *params);
 int shim_control_request_replay_token(shim_control_t *control, int64_t correlation_id, int64_t recording_id);
 int shim_control_stop_replay(shim_control_t *control, int64_t correlation_id, int64_t replay_session_id);
 int shim_control_stop_all_replays(shim_control_t *control, int64_t correlation_id, int64_t recording_id);

@@ -19,7 +19,7 @@ from aeron_py.errors import (
     UnknownRecordingError,
 )
 from aeron_py.subscription import Subscription
-from tests.archive.streams import CHANNEL, TIMEOUT, messages, new_stream_id, offer, record, stop_position
+from tests.archive.streams import CHANNEL, TIMEOUT, free_port, messages, new_stream_id, offer, record, stop_position
 from tests.nodes import START_TIMEOUT
 from tests.waiting import wait_until
 
@@ -181,6 +181,20 @@ def test_bad_arguments(archive: Archive, recording: RecordingDescriptor) -> None
             archive.start_replay(recording.recording_id, CHANNEL, new_stream_id(), **options)  # type: ignore[arg-type]
     with pytest.raises(SettingError):
         archive.start_replay(recording.recording_id, "aeron:tcp", 1)
+
+
+def test_over_a_response_channel(
+    node: ArchivingMediaDriver, node_client: Client, recording: RecordingDescriptor
+) -> None:
+    known = node.archive_context(local=False)
+    channel = f"aeron:udp?control-mode=response|control=127.0.0.1:{free_port()}"
+    with Archive.connect(node_client, known, timeout=START_TIMEOUT) as session:
+        with pytest.raises(SettingError, match="replay"):
+            session.start_replay(recording.recording_id, channel, new_stream_id())
+        with pytest.raises(UnknownRecordingError):
+            session.replay(1_000_000, channel, new_stream_id())
+        with session.replay(recording.recording_id, channel, new_stream_id(), position=FRAME) as subscription:
+            assert received(subscription, recording.stop_position) == messages(COUNT)[1:]
 
 
 def test_a_subscription_may_outlive_its_session(node: ArchivingMediaDriver, node_client: Client) -> None:
