@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -13,7 +14,7 @@ from typing import Any, Unpack
 from aeron_py._ffi import NULL, check, ffi, lib, text, to_bytes
 from aeron_py._owner import Handle, Owner
 from aeron_py._waiting import Duration, seconds
-from aeron_py.errors import BusyError, SettingError
+from aeron_py.errors import AeronError, BusyError, SettingError
 from aeron_py.settings import DriverSettings, ThreadingMode, apply, checked
 
 __all__ = ["DriverInfo", "MediaDriver", "ThreadingMode", "default_aeron_dir", "driver_info"]
@@ -29,6 +30,10 @@ _DEFAULTS: DriverSettings = {
 }
 
 _CNC_FILE = "cnc.dat"
+# Seconds without a heartbeat, of a driver whose process is gone, after which it is taken for killed.
+_STANDSTILL = 3.0
+_LONG_GONE = 60.0
+_FRESH_PREFIX = "aeron-py-"
 # What Aeron puts into its directory; anything else there is somebody's own.
 _OWN_FILES = {_CNC_FILE, "loss-report.dat", "publications", "images"}
 
@@ -136,16 +141,59 @@ def _check_directory(path: str, timeout: float) -> None:
             operation="MediaDriver.launch",
         )
     if (info := driver_info(path, timeout)) is not None and info.alive:
-        raise BusyError(
-            f"a media driver (process {info.pid}) is alive in {path}: connect to it, or name another directory",
-            operation="MediaDriver.launch",
-        )
+        if not _was_killed(info):
+            raise BusyError(
+                f"a media driver (process {info.pid}) is alive in {path}: connect to it, or name another directory",
+                operation="MediaDriver.launch",
+            )
+        (target / _CNC_FILE).unlink()
+
+
+def _was_killed(info: DriverInfo) -> bool:
+    """Whether a driver died so lately that its heartbeat still looks fresh.
+
+    Its process is not among those that can be seen from here; and since it might run in another container, its
+    heartbeat, which comes every second, must stand still, too.
+    """
+    age = info.heartbeat_age or 0.0
+    while True:
+        if _runs(info.pid):
+            return False
+        now = driver_info(info.aeron_dir)
+        if now is None or now.heartbeat_age is None or now.heartbeat_age < age:
+            return False
+        age = now.heartbeat_age
+        if age >= _STANDSTILL:
+            return True
+        time.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process can be seen from here, and is not only waiting for its parent to take notice of its end."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _fresh_directory() -> str:
     shared = Path("/dev/shm")
     base = shared if shared.is_dir() and os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
-    return tempfile.mkdtemp(prefix="aeron-py-", dir=base)
+    _sweep(base)
+    return tempfile.mkdtemp(prefix=_FRESH_PREFIX, dir=base)
+
+
+def _sweep(base: Path) -> None:
+    """Remove the fresh directories of drivers that were killed a while ago: nobody else would, and they hold memory."""
+    for path in base.glob(_FRESH_PREFIX + "*"):
+        with contextlib.suppress(OSError, AeronError):
+            if path.stat().st_uid != os.getuid() or {entry.name for entry in path.iterdir()} - _OWN_FILES:
+                continue
+            info = driver_info(path)
+            if info is None or info.heartbeat_age is None or info.heartbeat_age < _LONG_GONE:
+                continue
+            if not _runs(info.pid):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 class MediaDriver(Owner):

@@ -119,12 +119,13 @@ def _java_value(name: str, value: Any) -> str:
     expected = ArchiveSettings.__annotations__[name].__forward_arg__
     kinds: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
     wanted = kinds.get(expected, (ArchiveThreadingMode,))
-    if not isinstance(value, wanted) or (isinstance(value, bool) and expected != "bool"):
+    valid = isinstance(value, wanted)
+    if not valid or (isinstance(value, bool) and expected != "bool"):
         raise SettingError(f"{name} must be {expected}, not {value!r}", operation="archive settings")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, ArchiveThreadingMode):
-        return value.value
-    if name in _TIMES:
-        return f"{int(value * 1e9)}ns"
-    return _CHECKSUMS.get(value, value) if name.endswith("_checksum") else str(value)
+        return str(value.value)
+    if isinstance(value, str):
+        return _CHECKSUMS.get(value, value) if name.endswith("_checksum") else value
+    return f"{int(value * 1e9)}ns" if name in _TIMES else str(value)

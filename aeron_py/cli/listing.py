@@ -39,10 +39,10 @@ def info(archive: Archive, recording_id: int, *, as_json: bool) -> str:
 
 
 def _described(archive: Archive, recording: RecordingDescriptor) -> dict[str, Any]:
-    position = recording.stop_position
-    active = position is None or position < 0
-    if active:
-        position = archive.get_recording_position(recording.recording_id)
+    active = recording.is_active
+    reached = archive.get_recording_position(recording.recording_id) if active else recording.stop_position
+    if reached is None:  # it stopped just now
+        reached = archive.get_stop_position(recording.recording_id) or recording.start_position
     start = recording.start_position
     return {
         "recording_id": recording.recording_id,
@@ -53,8 +53,8 @@ def _described(archive: Archive, recording: RecordingDescriptor) -> dict[str, An
         "stripped_channel": recording.stripped_channel,
         "source_identity": recording.source_identity,
         "start_position": start,
-        "stop_position": None if active else position,
-        "bytes": max(0, (position or 0) - start),
+        "stop_position": None if active else reached,
+        "bytes": reached - start,
         "start_timestamp": recording.start_timestamp,
         "stop_timestamp": None if active else recording.stop_timestamp,
         "initial_term_id": recording.initial_term_id,
