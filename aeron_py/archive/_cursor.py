@@ -14,6 +14,7 @@ from aeron_py.errors import SettingError
 __all__ = ["Cursor"]
 
 UNLIMITED = 1 << 62
+_HEADER = 32
 
 
 def _let_go(held: Any, _pointer: Any) -> None:
@@ -113,6 +114,19 @@ class Cursor:
         self.walk.data = self.memory
         self.walk.length = end - position
         return True
+
+    def frame_around(self, position: int, start: int) -> tuple[int, int]:
+        """Begin and end of the frame that holds ``position``, walking from its term's begin or from ``start``."""
+        self.stand(position)
+        if self.load(_HEADER) and (length := lib.shim_walk_seek(self.walk, position)):
+            return position, position + length
+        self.stand(max(start, position & -self.walk.term_length))
+        while self.load():
+            if length := lib.shim_walk_seek(self.walk, position):
+                return self.position, self.position + length
+            if not self.settle():
+                break
+        return self.position, self.position
 
     def settle(self) -> bool:
         """After a walk that listed nothing more: whether to load or map the next piece and go on.

@@ -89,6 +89,7 @@ class RecordingReader:
         self._chunk_length = max(4096, chunk_length & -_FRAME)
         self._session_id = self.recording.session_id if record_checksum else None
         self._lock = threading.Lock()
+        self._thread: int | None = None
         if limit is None and counters is not None and self.recording.is_active:
             limit = RecordedPosition(counters, archive_dir, self.recording)
         self._asked = limit if callable(limit) else None
@@ -137,7 +138,13 @@ class RecordingReader:
         return self._closed
 
     def close(self) -> None:
-        """Close the file. Batches, views and arrays stay valid. May be called twice."""
+        """Close the file. Batches, views and arrays stay valid. May be called twice, and from any thread.
+
+        Raises:
+            BusyError: called from the ``limit`` callable or a signal handler while this thread reads.
+        """
+        if self._thread == threading.get_ident():
+            raise BusyError(f"this thread reads recording {self.recording_id}: close it after that", operation="close")
         with self._lock:
             self._closed = True
             self._segments.close()
@@ -170,7 +177,9 @@ class RecordingReader:
             if not self.start_position <= position <= limit:
                 raise self._invalid(f"position {position} is outside {self.start_position} to {limit}")
             if self.start_position < position < limit:
-                self._check_frame(position)
+                begin, end = self._new_cursor(position).frame_around(position, self.start_position)
+                if begin != position:
+                    raise self._invalid(f"no frame begins at {position}: the nearest begin at {begin} and {end}")
             self._cursor.stand(position)
 
     def read_batch(self, limit: int | None = None) -> RecordedBatch:
@@ -307,7 +316,7 @@ class RecordingReader:
         cursor = Cursor(
             self._segments,
             self.recording,
-            lambda: self.limit,
+            self._readable,
             final=self._limit == self._stop,
             scan=self._scan,
             chunk_length=self._chunk_length,
@@ -350,6 +359,10 @@ class RecordingReader:
             columns.pointer.session_ids[0:count] = [self._session_id] * count
         return RecordedBatch(cursor.memory, cursor.walk.length, columns, 0, count, self.recording.stream_id)
 
+    def _readable(self) -> int:
+        self._check_open("read")
+        return self.limit
+
     def _check_open(self, operation: str) -> None:
         if self._closed:
             raise ClosedError(f"the reader of recording {self.recording_id} is closed", operation=operation)
@@ -361,25 +374,13 @@ class RecordingReader:
                 f"another thread reads recording {self.recording_id} with this reader: give each its own",
                 operation=operation,
             )
+        self._thread = threading.get_ident()
         try:
             self._check_open(operation)
             yield
         finally:
+            self._thread = None
             self._lock.release()
-
-    def _check_frame(self, position: int) -> None:
-        """Whether a frame begins at ``position``; if not, walk from the begin of its term to name those that do."""
-        cursor = self._new_cursor(position)
-        if cursor.load(_FRAME) and lib.shim_walk_seek(cursor.walk, position):
-            return
-        cursor.stand(max(self.start_position, position & -self.recording.term_buffer_length))
-        while cursor.load():
-            if length := lib.shim_walk_seek(cursor.walk, position):
-                begin = cursor.position
-                raise self._invalid(f"no frame begins at {position}: the nearest begin at {begin} and {begin + length}")
-            if not cursor.settle():
-                break
-        raise self._invalid(f"no frame begins at {position}")
 
     def _invalid(self, message: str) -> InvalidPositionError:
         return InvalidPositionError(

@@ -461,11 +461,18 @@ def test_record_checksums_stand_where_the_session_id_stood(tmp_path: Path) -> No
 def test_a_closed_reader_says_so(tmp_path: Path) -> None:
     fixed(tmp_path, 3)
     reader = RecordingReader(tmp_path, 0)
-    views = reader.views()
+    views, started = reader.views(), reader.arrays("u1")
+    next(started)
     reader.close()
     reader.close()
     assert reader.closed and "closed" in repr(reader)
-    for use in (reader.read_batch, reader.verify, lambda: next(iter(reader)), lambda: next(views), reader.to_numpy):
+    for use in (
+        reader.read_batch,
+        reader.verify,
+        lambda: next(iter(reader)),
+        lambda: next(views),
+        lambda: next(started),
+    ):
         with pytest.raises(ClosedError, match="reader of recording 0 is closed"):
             use()
     with pytest.raises(ClosedError):
@@ -505,6 +512,23 @@ def test_a_descriptor_that_can_not_be(tmp_path: Path, field: str) -> None:
     files.save()
     with pytest.raises(DamagedRecordingError, match="its descriptor can't be"):
         RecordingReader(tmp_path, 0)
+
+
+def test_closing_from_inside_a_read_is_an_error(tmp_path: Path) -> None:
+    files = fixed(tmp_path, 3)
+    close = False
+
+    def limit() -> int:
+        if close:
+            reader.close()
+        return files.position
+
+    with RecordingReader(tmp_path, 0, limit=limit) as reader:
+        close = True
+        with pytest.raises(BusyError, match="close it after that"):
+            reader.read_batch()
+        close = False
+        assert list(reader) == files.messages
 
 
 def test_unknown_recordings_name_the_nearest(tmp_path: Path) -> None:
