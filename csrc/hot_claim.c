@@ -72,8 +72,23 @@ void claim_abandon(claim_t *self)
     finish(self);
 }
 
+static int64_t try_claim(offerer_t *offerer, Py_ssize_t length, aeron_buffer_claim_t *claim)
+{
+    return NULL == offerer->publication ? AERON_PUBLICATION_CLOSED : offerer->exclusive ?
+        aeron_exclusive_publication_try_claim(offerer->publication, (size_t)length, claim) :
+        aeron_publication_try_claim(offerer->publication, (size_t)length, claim);
+}
+
 PyObject *claim_new(offerer_t *offerer, Py_ssize_t length)
 {
+    /* Longer than any datagram: Aeron refuses it, and says what is the most, before memory is asked for. */
+    if (length > UINT16_MAX)
+    {
+        aeron_buffer_claim_t refused;
+        raise_offer(try_claim(offerer, length, &refused), "try_claim", offerer->description);
+        return NULL;
+    }
+
     PyObject *bytes = PyByteArray_FromStringAndSize(NULL, length);
     if (NULL == bytes)
     {
@@ -100,9 +115,7 @@ PyObject *claim_new(offerer_t *offerer, Py_ssize_t length)
     int tries = 64; /* turning to the next term is over soon */
     do
     {
-        position = NULL == offerer->publication ? AERON_PUBLICATION_CLOSED : offerer->exclusive ?
-            aeron_exclusive_publication_try_claim(offerer->publication, (size_t)length, &self->claim) :
-            aeron_publication_try_claim(offerer->publication, (size_t)length, &self->claim);
+        position = try_claim(offerer, length, &self->claim);
     }
     while (AERON_PUBLICATION_ADMIN_ACTION == position && --tries > 0);
 

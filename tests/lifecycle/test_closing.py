@@ -206,6 +206,18 @@ def test_images_need_no_closing(client: Client) -> None:
         gc.collect()
 
 
+def until_closed(call: Any, event: threading.Event, errors: list[BaseException]) -> None:
+    try:
+        for turn in itertools.count():
+            call()
+            if turn == 10:
+                event.set()
+    except BaseException as caught:
+        errors.append(caught)
+    finally:
+        event.set()
+
+
 def test_closing_while_others_poll_and_offer(driver: MediaDriver) -> None:
     """Whatever they are doing at that moment, they get an error and not a crash."""
     for _ in range(20):
@@ -215,25 +227,13 @@ def test_closing_while_others_poll_and_offer(driver: MediaDriver) -> None:
         wait_until(lambda p=publication: p.is_connected)
         errors: list[BaseException] = []
         started = [threading.Event() for _ in range(3)]
-
-        def until_closed(call: Any, event: threading.Event) -> None:
-            try:
-                for turn in itertools.count():
-                    call()
-                    if turn == 10:
-                        event.set()
-            except BaseException as caught:
-                errors.append(caught)
-            finally:
-                event.set()
-
         calls = [
             lambda s=subscription: s.poll_batch(),
             lambda p=publication: p.offer_nowait(bytes(100)),
             lambda c=client: c.counters.list(),
         ]
         threads = [
-            threading.Thread(target=until_closed, args=(call, event))
+            threading.Thread(target=until_closed, args=(call, event, errors))
             for call, event in zip(calls, started, strict=True)
         ]
         for thread in threads:
