@@ -74,6 +74,7 @@ class Poller:
         assemble: bool = True,
         *,
         function: int = 0,
+        guard: Poller | None = None,
     ) -> Self: ...
     description: Final[str]
     pending: Final[int]

@@ -21,7 +21,7 @@ static bool usable(poller_t *self, const char *operation)
         raise_closed(self->closed, operation, self->description);
         return false;
     }
-    if (0 != self->thread)
+    if (0 != self->guard->thread)
     {
         raise_busy(operation, self->description);
         return false;
@@ -53,12 +53,14 @@ static bool enter(poller_t *self, const char *operation)
     }
 
     self->thread = PyThread_get_thread_ident();
+    self->guard->thread = self->thread;
     return true;
 }
 
 static inline PyObject *leave(poller_t *self, PyObject *result)
 {
     self->thread = 0;
+    self->guard->thread = 0;
     return result;
 }
 

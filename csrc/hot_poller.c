@@ -34,7 +34,7 @@ static PyObject *poller_forget(PyObject *object, PyObject *number)
     {
         return NULL;
     }
-    if (0 == self->thread)
+    if (0 == self->guard->thread)
     {
         shim_assembler_forget(self->assembler, (int32_t)session_id);
     }
@@ -60,6 +60,7 @@ static PyObject *poller_disarm(PyObject *object, PyObject *error)
 
     if (getpid() != self->owner)
     {
+        self->guard->thread = 0;
         self->thread = 0; /* a forked child has none of the threads that might be inside */
         self->released = 0;
     }
@@ -82,12 +83,12 @@ static PyObject *poller_partials(PyObject *self, void *closure)
 
 static PyObject *poller_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = { "address", "image", "description", "assemble", "function", NULL };
-    PyObject *address, *description, *function = NULL;
+    static char *names[] = { "address", "image", "description", "assemble", "function", "guard", NULL };
+    PyObject *address, *description, *function = NULL, *guard = Py_None;
     int image, assemble = 1;
 
     if (!PyArg_ParseTupleAndKeywords(
-        args, keywords, "OpU|p$O:Poller", names, &address, &image, &description, &assemble, &function))
+        args, keywords, "OpU|p$OO:Poller", names, &address, &image, &description, &assemble, &function, &guard))
     {
         return NULL;
     }
@@ -104,6 +105,11 @@ static PyObject *poller_make(PyTypeObject *type, PyObject *args, PyObject *keywo
         return NULL;
     }
 
+    if (Py_None != guard && Py_TYPE(guard) != poller_type)
+    {
+        return PyErr_Format(PyExc_TypeError, "guard must be a Poller, not %R", (PyObject *)Py_TYPE(guard));
+    }
+
     poller_t *self = (poller_t *)allocate(type);
     if (NULL == self)
     {
@@ -112,6 +118,7 @@ static PyObject *poller_make(PyTypeObject *type, PyObject *args, PyObject *keywo
 
     self->owner = getpid();
     self->object = polled;
+    self->guard = Py_None == guard ? self : (poller_t *)Py_NewRef(guard);
     self->description = Py_NewRef(description);
     if (NULL != given)
     {
@@ -142,6 +149,10 @@ static int poller_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(self->on_events);
     Py_VISIT(self->closed);
+    if (self->guard != self)
+    {
+        Py_VISIT((PyObject *)self->guard);
+    }
     return 0;
 }
 
@@ -171,6 +182,10 @@ static void poller_dealloc(PyObject *object)
         Py_CLEAR(self->blocks[i]);
     }
     Py_CLEAR(self->description);
+    if (NULL != self->guard && self->guard != self)
+    {
+        Py_DECREF((PyObject *)self->guard);
+    }
     shim_assembler_delete(self->assembler);
     release_object(object);
 }
@@ -210,9 +225,10 @@ static PyMethodDef poller_methods[] = {
 };
 
 static PyType_Slot poller_slots[] = {
-    { Py_tp_doc, (void *)"Poller(address, image, description, assemble=True, *, function=0): polls the "
-      "aeron_subscription_t, or aeron_image_t, at an address.\n\nfunction: address of another function of the shape of "
-      "aeron_subscription_controlled_poll to poll it with." },
+    { Py_tp_doc, (void *)"Poller(address, image, description, assemble=True, *, function=0, guard=None): polls "
+      "the aeron_subscription_t, or aeron_image_t, at an address.\n\nfunction: address of another function of the shape of "
+      "aeron_subscription_controlled_poll to poll it with.\nguard: the poller of an image's subscription: "
+      "one call at a time on both." },
     { Py_tp_new, poller_make },
     { Py_tp_dealloc, poller_dealloc },
     { Py_tp_traverse, poller_traverse },

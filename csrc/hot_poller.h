@@ -35,6 +35,7 @@ typedef struct poller_stct
     size_t capacity;
     PyObject *blocks[BLOCKS];
     unsigned long thread;     /* that is inside a call, 0 when none is */
+    struct poller_stct *guard; /* whose thread counts, too: an image's subscription, else itself */
     pid_t owner;
     int released;             /* inside Aeron without the interpreter's lock */
 }

@@ -315,10 +315,24 @@ def test_image_poller(rig: Rig) -> None:
         ),
         "the image",
     )
-    poller = Poller(int(ffi.cast("intptr_t", image)), True, "image")
+    whole = Poller(int(ffi.cast("intptr_t", subscription)), False, "subscription")
+    poller = Poller(int(ffi.cast("intptr_t", image)), True, "image", guard=whole)
     assert receive(poller, 1) == [b"first"]
     send(offerer, FRAGMENTED)
     assert receive(poller, 1) == [FRAGMENTED]
+    send(offerer, b"guarded")
+
+    def handler(message: Message) -> None:
+        assert (poller.busy_here(), whole.busy_here()) == (True, True)
+        whole.poll_payloads()
+
+    with pytest.raises(BusyError, match="subscription"):
+        poller.poll(handler)
+    send(offerer, b"both ways")
+    with pytest.raises(BusyError, match="image"):
+        whole.poll(lambda message: poller.poll_payloads())
+    with pytest.raises(TypeError, match="guard"):
+        Poller(1, True, "image", guard=offerer)  # type: ignore[arg-type]
     poller.disarm(ClosedError("closed"))
     check(lib.aeron_image_release(image))
 
