@@ -89,7 +89,13 @@ class Image(Owner):
             lib.aeron_image_release,
             parent=parent,
         )
-        poller = Poller(int(ffi.cast("uintptr_t", pointer)), True, handle.description, subscription._assemble)
+        poller = Poller(
+            int(ffi.cast("uintptr_t", pointer)),
+            True,
+            handle.description,
+            subscription._assemble,
+            guard=subscription._poller,
+        )
         handle._disarm = poller.disarm
         return cls(subscription, constants, handle, poller, -1)
 
