@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from aeron_py import (
     SettingError,
     TimedOutError,
 )
+from aeron_py._ffi import ffi, lib
 from tests.streams import next_stream
 from tests.waiting import wait_until
 
@@ -175,3 +177,57 @@ def test_error_in_a_handler_comes_out_of_the_call(driver: MediaDriver) -> None:
     with client, pytest.raises(LookupError):
         for _ in range(1000):
             client.add_counter(1001, "mine").close()
+
+
+def test_dropped_events_are_reported(driver: MediaDriver) -> None:
+    errors: list[AeronError] = []
+    with Client.connect(driver.aeron_dir, error_handler=errors.append) as client:
+        event = ffi.new("shim_event_t *", {"type": lib.SHIM_EVENT_NEW_PUBLICATION})
+        while lib.shim_events_push(client._events, event) == 0:
+            pass
+        with client.add_counter(1001, "any call takes them"):
+            assert ["dropped" in str(error) for error in errors] == [True]
+
+
+def test_errors_are_logged_when_nobody_handles_them(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    held = ffi.new("uint8_t[]", b"a made up error")
+    event = ffi.new("shim_event_t *", {"type": lib.SHIM_EVENT_CLIENT_ERROR, "code": 11, "data": held, "length": 15})
+    lib.shim_events_push(client._events, event)
+    with client.add_counter(1001, "any call takes them"):
+        assert "a made up error" in caplog.text
+
+
+def test_many_threads_add(client: Client) -> None:
+    added: list[int] = []
+
+    def work() -> None:
+        for _ in range(10):
+            stream = next_stream()
+            with client.add_publication("aeron:ipc", stream), client.add_subscription("aeron:ipc", stream):
+                added.append(stream)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(added) == 40
+
+
+def test_a_rejected_image_is_told_to_the_publisher(driver: MediaDriver) -> None:
+    errors: list[AeronError] = []
+    with (
+        Client.connect(driver.aeron_dir, error_handler=errors.append) as client,
+        client.add_subscription("aeron:udp?endpoint=localhost:0", 5) as subscription,
+    ):
+        wait_until(lambda: ":0" not in subscription.resolved_channel)
+        with client.add_exclusive_publication(subscription.resolved_channel, 5) as publication:
+            wait_until(lambda: subscription.images)
+            subscription.images[0].reject("not today")
+
+            def told() -> bool:
+                client._drain()
+                return any("not today" in str(error) for error in errors)
+
+            wait_until(told)
+            assert str(publication.session_id) in str(errors[0])
