@@ -73,7 +73,7 @@ def test_damaged_catalogs(tmp_path: Path) -> None:
         read_catalog(tmp_path)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(offset=st.integers(0, 400), data=st.binary(min_size=1, max_size=40))
 def test_no_bytes_do_harm(tmp_path_factory: pytest.TempPathFactory, offset: int, data: bytes) -> None:
     directory = tmp_path_factory.mktemp("catalog")

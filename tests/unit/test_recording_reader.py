@@ -567,7 +567,7 @@ def test_any_messages_come_back(
         assert [bytes(view) for view in reader.views()] == files.messages
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_bytes_on_disk_can_do_harm(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     directory = tmp_path_factory.mktemp("harm")
