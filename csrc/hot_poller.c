@@ -226,8 +226,8 @@ static PyMethodDef poller_methods[] = {
 
 static PyType_Slot poller_slots[] = {
     { Py_tp_doc, (void *)"Poller(address, image, description, assemble=True, *, function=0, guard=None): polls "
-      "the aeron_subscription_t, or aeron_image_t, at an address.\n\nfunction: address of another function of the shape of "
-      "aeron_subscription_controlled_poll to poll it with.\nguard: the poller of an image's subscription: "
+      "the aeron_subscription_t, or aeron_image_t, at an address.\n\nfunction: address of another function of the "
+      "shape of aeron_subscription_controlled_poll to poll it with.\nguard: the poller of an image's subscription: "
       "one call at a time on both." },
     { Py_tp_new, poller_make },
     { Py_tp_dealloc, poller_dealloc },

@@ -7,6 +7,7 @@ import os
 import struct
 import threading
 import tracemalloc
+import warnings
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -518,7 +519,9 @@ def test_after_fork(rig: Rig) -> None:
     send(offerer, b"1")
 
     def handler(message: Message) -> None:
-        pid = os.fork()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: that is what is tested
+            pid = os.fork()
         if pid == 0:
             status = 1
             try:
