@@ -214,7 +214,7 @@ def test_a_reader_follows_a_growing_recording(tmp_path: Path) -> None:
     files.append(b"begin")
     files.save(stopped=False)
     with RecordingReader(tmp_path, 0, limit=lambda: files.position) as reader:
-        for index in range(400):
+        for index in range(150):
             got += list(reader)
             assert got == files.messages
             assert len(reader.read_batch()) == 0
