@@ -6,7 +6,6 @@ import os
 import random
 import re
 import socket
-import subprocess
 import sys
 import time
 import warnings
@@ -17,6 +16,7 @@ from typing import Any, cast
 from aeron_py._ffi import ffi, lib
 from aeron_py.archive import java as _java
 from aeron_py.archive._lock import DirectoryLock
+from aeron_py.archive._repair import repair
 from aeron_py.archive.child import ChildProcess
 from aeron_py.archive.java import Java
 from aeron_py.archive.mark import ArchiveMark
@@ -75,7 +75,7 @@ class Launch:
             except _EndedError as error:
                 if _TORN in error.log and not repaired:
                     repaired = True
-                    self._cut_torn_messages()
+                    self._cut_torn_messages(deadline)
                 elif not (left and "control_channel" not in self.settings and _PORT_TAKEN.search(error.log)):
                     raise ArchiveError(str(error), operation=_OPERATION) from None
         raise AssertionError
@@ -138,21 +138,19 @@ class Launch:
                     operation=_OPERATION,
                 )
 
-    def _cut_torn_messages(self) -> None:
-        """Let Aeron's own tool cut off what a killed archive had half written, and so had not yet told anybody of."""
-        warnings.warn(
-            f"an archive was killed in {self.directory} while it wrote a message: the message is cut off",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        with self.log_path.open("ab") as log:
-            subprocess.run(
-                self.java.command(_java.TOOL_MAIN, [str(self.directory), "verify"]),
-                input=b"y\n" * 1000,
-                stdout=log,
-                stderr=log,
-                timeout=max(60.0, self.timeout),
-                check=False,
+    def _cut_torn_messages(self, deadline: float) -> None:
+        """Cut off what a killed archive had half written, and so had not yet told anybody of."""
+        lock = DirectoryLock(self.directory, deadline)
+        try:
+            cut = repair(self.directory, checksums="record_checksum" in self.settings)
+        finally:
+            lock.close()
+        if cut:
+            warnings.warn(
+                f"an archive was killed in {self.directory} while it wrote; what was half written is cut off: "
+                + ", ".join(cut),
+                RuntimeWarning,
+                stacklevel=2,
             )
 
 

@@ -18,7 +18,6 @@ __all__ = ["Java", "find_jar", "find_java"]
 
 OLDEST = 17
 ARCHIVE_MAIN = "io.aeron.archive.Archive"
-TOOL_MAIN = "io.aeron.archive.ArchiveTool"
 
 _OPTIONS = (
     "--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED",
