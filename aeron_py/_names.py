@@ -70,6 +70,8 @@ if TYPE_CHECKING:
     from aeron_py.archive.recordings import RecordingDescriptor as RecordingDescriptor
     from aeron_py.archive.server import ArchiveServer as ArchiveServer
     from aeron_py.archive.server import ArchivingMediaDriver as ArchivingMediaDriver
+    from aeron_py.archive.settings import ArchiveSettings as ArchiveSettings
+    from aeron_py.archive.settings import ArchiveThreadingMode as ArchiveThreadingMode
 
 __version__ = _version("aeron-py")
 
@@ -78,6 +80,8 @@ _LATER = {
     "Archive": "aeron_py.archive.client",
     "ArchiveContext": "aeron_py.archive.context",
     "ArchiveServer": "aeron_py.archive.server",
+    "ArchiveSettings": "aeron_py.archive.settings",
+    "ArchiveThreadingMode": "aeron_py.archive.settings",
     "ArchivingMediaDriver": "aeron_py.archive.server",
     "AsyncArchive": "aeron_py.aio.archive",
     "AsyncClient": "aeron_py.aio.client",
@@ -105,7 +109,9 @@ __all__ = [
     "ArchiveErrorCode",
     "ArchiveLimitError",
     "ArchiveServer",
+    "ArchiveSettings",
     "ArchiveStorageError",
+    "ArchiveThreadingMode",
     "ArchivingMediaDriver",
     "AsyncArchive",
     "AsyncClient",
