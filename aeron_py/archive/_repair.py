@@ -1,8 +1,8 @@
 """The last message of each recording that a killed archive had been writing: whole, or cut off.
 
 After a kill the archive finds by itself where a recording ends. But when the last fragment lies across the end of a
-page and all of it on a later page is zero, it can't tell a write that was cut short from a payload of zeros, and refuses
-to start until somebody decides. The file system knows: a page that was never written is a hole in the file.
+page and all of it on a later page is zero, it can't tell a write that was cut short from a payload of zeros, and
+refuses to start until somebody decides. The file system knows: a page that was never written is a hole in the file.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def repair(directory: Path, *, checksums: bool) -> list[str]:
     Returns:
         What was cut off: a line for each.
     """
-    cut = []
+    cut: list[str] = []
     for recording in read_catalog(directory):
         segments = segment_files(directory, recording.recording_id)
         if recording.is_active and segments:
@@ -45,7 +45,7 @@ def repair(directory: Path, *, checksums: bool) -> list[str]:
 def _repair_segment(
     directory: Path, recording: RecordingDescriptor, base: int, path: Path, checksums: bool
 ) -> list[str]:
-    cut = []
+    cut: list[str] = []
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         while True:
