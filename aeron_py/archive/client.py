@@ -236,7 +236,8 @@ class Archive(RecordingCalls, CatalogCalls):
             channel: where to.
             stream_id: where to.
             position: where to begin, in bytes, on a frame; None for the start of the recording.
-            length: how many bytes; None for all there is, and with a recording that goes on, all that comes, too.
+            length: how many bytes; None or ``REPLAY_ALL_AND_FOLLOW`` for all there is, and with a recording that goes
+                on, all that comes, too; ``REPLAY_ALL_AND_STOP`` for what there is now.
             bounding_counter: a counter of the same media driver, or its id: the replay goes no further than its value.
                 It must exist for as long as the replay; past what is recorded the replay fails.
             file_io_max_length: bytes that the archive reads at a time; None for its default.

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from aeron_py.counters import Counter
     from aeron_py.subscription import Subscription
 
-__all__ = ["FOLLOW", "Replay"]
+__all__ = ["REPLAY_ALL_AND_FOLLOW", "REPLAY_ALL_AND_STOP", "Replay"]
 
-FOLLOW: Final = 2**63 - 1
-"""The length of a replay that goes on with a recording as it grows (``ARCHIVE_REPLAY_ALL_AND_FOLLOW``)."""
+REPLAY_ALL_AND_FOLLOW: Final = -1
+"""The length of a replay that goes on with a recording as it grows, which is the default."""
+
+REPLAY_ALL_AND_STOP: Final = -2
+"""The length of a replay that ends where its recording is when it begins."""
 
 
 class Replay:
@@ -119,7 +122,7 @@ def replay_params(
             continue
         if not isinstance(value, int):
             raise SettingError(f"{name} must be an int, not {type(value).__name__}", operation="start_replay")
-        if value < 0:
+        if value < 0 and not (name == "length" and value in (REPLAY_ALL_AND_FOLLOW, REPLAY_ALL_AND_STOP)):
             raise SettingError(f"{name} must not be negative: {value}", operation="start_replay")
         try:
             setattr(params, name, value)

@@ -1,3 +1,31 @@
+/* What Python calls of Aeron's archive client, as aeron_archive.h declares it. */
+
+#define ARCHIVE_REPLAY_ALL_AND_FOLLOW ...
+#define ARCHIVE_REPLAY_ALL_AND_STOP ...
+#define AERON_NULL_POSITION ...
+
+typedef enum aeron_archive_source_location_en
+{
+    AERON_ARCHIVE_SOURCE_LOCATION_LOCAL,
+    AERON_ARCHIVE_SOURCE_LOCATION_REMOTE,
+    ...
+}
+aeron_archive_source_location_t;
+
+typedef enum aeron_archive_client_recording_signal_en
+{
+    AERON_ARCHIVE_CLIENT_RECORDING_SIGNAL_START,
+    AERON_ARCHIVE_CLIENT_RECORDING_SIGNAL_STOP,
+    AERON_ARCHIVE_CLIENT_RECORDING_SIGNAL_EXTEND,
+    AERON_ARCHIVE_CLIENT_RECORDING_SIGNAL_REPLICATE,
+    AERON_ARCHIVE_CLIENT_RECORDING_SIGNAL_MERGE,
+    AERON_ARCHIVE_CLIENT_RECORDING_SIGNAL_SYNC,
+    AERON_ARCHIVE_CLIENT_RECORDING_SIGNAL_DELETE,
+    AERON_ARCHIVE_CLIENT_RECORDING_SIGNAL_REPLICATE_END,
+    ...
+}
+aeron_archive_client_recording_signal_t;
+
 typedef struct aeron_archive_encoded_credentials_stct
 {
     const char *data;

@@ -6,7 +6,7 @@ import pytest
 
 from aeron_py.archive.client import Archive
 from aeron_py.archive.recordings import RecordingDescriptor
-from aeron_py.archive.replay import FOLLOW
+from aeron_py.archive.replay import REPLAY_ALL_AND_FOLLOW, REPLAY_ALL_AND_STOP
 from aeron_py.archive.server import ArchivingMediaDriver
 from aeron_py.client import Client
 from aeron_py.errors import (
@@ -109,7 +109,7 @@ def test_bounded_by_no_counter(archive: Archive, recording: RecordingDescriptor)
         archive.start_replay(recording.recording_id, CHANNEL, new_stream_id(), bounding_counter=100_000)
 
 
-@pytest.mark.parametrize("length", [None, FOLLOW])
+@pytest.mark.parametrize("length", [None, REPLAY_ALL_AND_FOLLOW, 2**62])
 def test_following_a_recording(node_client: Client, archive: Archive, length: int | None) -> None:
     stream_id = new_stream_id()
     archive.start_recording(CHANNEL, stream_id)
@@ -120,6 +120,21 @@ def test_following_a_recording(node_client: Client, archive: Archive, length: in
             assert received(subscription, position) == [b"before"]
             position = offer(publication, b"after")
             assert received(subscription, position) == [b"after"]
+    archive.stop_recording(CHANNEL, stream_id)
+
+
+def test_only_what_is_there_now(node_client: Client, archive: Archive) -> None:
+    stream_id = new_stream_id()
+    archive.start_recording(CHANNEL, stream_id)
+    with node_client.add_exclusive_publication(CHANNEL, stream_id) as publication:
+        before = offer(publication, b"before")
+        recording_id = archive.await_recorded(publication, before, timeout=TIMEOUT)
+        with archive.replay(recording_id, CHANNEL, new_stream_id(), length=REPLAY_ALL_AND_STOP) as subscription:
+            after = offer(publication, b"after")
+            archive.await_recorded(publication, after, timeout=TIMEOUT)
+            assert received(subscription, before) == [b"before"]
+            wait_until(lambda: not subscription.is_connected)
+            assert subscription.poll_payloads() == []
     archive.stop_recording(CHANNEL, stream_id)
 
 
@@ -171,7 +186,7 @@ def test_refused(node_client: Client, archive: Archive, recording: RecordingDesc
 def test_bad_arguments(archive: Archive, recording: RecordingDescriptor) -> None:
     for options in (
         {"position": -5},
-        {"length": -1},
+        {"length": -3},
         {"length": 2**63},
         {"position": "0"},
         {"file_io_max_length": 2**31},
