@@ -67,11 +67,19 @@ if TYPE_CHECKING:
     from aeron_py.archive.client import Archive as Archive
     from aeron_py.archive.context import ArchiveContext as ArchiveContext
     from aeron_py.archive.reader import RecordingReader as RecordingReader
+    from aeron_py.archive.recordings import NULL_POSITION as NULL_POSITION
     from aeron_py.archive.recordings import RecordingDescriptor as RecordingDescriptor
+    from aeron_py.archive.recordings import RecordingSubscription as RecordingSubscription
+    from aeron_py.archive.recordings import SourceLocation as SourceLocation
+    from aeron_py.archive.replay import REPLAY_ALL_AND_FOLLOW as REPLAY_ALL_AND_FOLLOW
+    from aeron_py.archive.replay import REPLAY_ALL_AND_STOP as REPLAY_ALL_AND_STOP
+    from aeron_py.archive.replay import Replay as Replay
     from aeron_py.archive.server import ArchiveServer as ArchiveServer
     from aeron_py.archive.server import ArchivingMediaDriver as ArchivingMediaDriver
     from aeron_py.archive.settings import ArchiveSettings as ArchiveSettings
     from aeron_py.archive.settings import ArchiveThreadingMode as ArchiveThreadingMode
+    from aeron_py.archive.signals import RecordingSignal as RecordingSignal
+    from aeron_py.archive.signals import RecordingSignalEvent as RecordingSignalEvent
 
 __version__ = _version("aeron-py")
 
@@ -95,9 +103,20 @@ _LATER = {
     "ImageEvent": "aeron_py.aio.subscription",
     "RecordingDescriptor": "aeron_py.archive.recordings",
     "RecordingReader": "aeron_py.archive.reader",
+    "NULL_POSITION": "aeron_py.archive.recordings",
+    "RecordingSubscription": "aeron_py.archive.recordings",
+    "SourceLocation": "aeron_py.archive.recordings",
+    "REPLAY_ALL_AND_FOLLOW": "aeron_py.archive.replay",
+    "REPLAY_ALL_AND_STOP": "aeron_py.archive.replay",
+    "Replay": "aeron_py.archive.replay",
+    "RecordingSignal": "aeron_py.archive.signals",
+    "RecordingSignalEvent": "aeron_py.archive.signals",
 }
 
 __all__ = [
+    "NULL_POSITION",
+    "REPLAY_ALL_AND_FOLLOW",
+    "REPLAY_ALL_AND_STOP",
     "ActiveRecordingError",
     "ActiveSubscriptionError",
     "AdminActionError",
@@ -165,8 +184,13 @@ __all__ = [
     "PublicationError",
     "RecordingDescriptor",
     "RecordingReader",
+    "RecordingSignal",
+    "RecordingSignalEvent",
+    "RecordingSubscription",
     "Recovery",
+    "Replay",
     "SettingError",
+    "SourceLocation",
     "Subscription",
     "ThreadingMode",
     "TimedOutError",
