@@ -124,7 +124,8 @@ int shim_control_list_recording_subscriptions(
     const char *channel_fragment, int32_t stream_id, int32_t apply_stream_id)
 {
     return SEND(aeron_archive_proxy_list_recording_subscriptions(
-        &control->proxy, correlation_id, pseudo_index, subscription_count, channel_fragment, stream_id, 0 != apply_stream_id));
+        &control->proxy, correlation_id, pseudo_index, subscription_count, channel_fragment, stream_id, 0 !=
+        apply_stream_id));
 }
 
 int shim_control_replay(
@@ -227,7 +228,8 @@ int shim_control_replicate(
     const char *source_control_channel, aeron_archive_replication_params_t *params)
 {
     return SEND(aeron_archive_proxy_replicate(
-        &control->proxy, correlation_id, source_recording_id, source_control_stream_id, source_control_channel, params));
+        &control->proxy, correlation_id, source_recording_id, source_control_stream_id, source_control_channel,
+        params));
 }
 
 int shim_control_stop_replication(shim_control_t *control, int64_t correlation_id, int64_t replication_id)

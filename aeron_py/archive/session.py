@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from aeron_py._ffi import check, ffi, last_error, lib, text
 from aeron_py._owner import Handle
 from aeron_py.archive._call import Call, Request
+from aeron_py.archive._control import CREDENTIALS_LIMIT, start_control
 from aeron_py.archive.context import ArchiveContext
 from aeron_py.archive.recordings import RecordingSubscription, recording_from_event
 from aeron_py.archive.signals import RecordingSignalEvent, signal_from_code
@@ -34,13 +35,11 @@ from aeron_py.errors import (
     archive_error,
     error_from_code,
 )
-from aeron_py.uri import channel_bytes
 
 T = TypeVar("T")
 
 _SLICE = 0.05
 _RETRY = 0.0005
-_CREDENTIALS_LIMIT = 2048
 _REMEMBERED = 1024
 _OK, _ERROR = 0, 1
 _log = logging.getLogger("aeron_py.archive")
@@ -98,35 +97,9 @@ class Session:
         return fd
 
     def _start(self) -> Handle:
-        context = self.context
-        credentials = context.encoded_credentials()
-        if len(credentials) > _CREDENTIALS_LIMIT:
-            raise SettingError(f"credentials may have {_CREDENTIALS_LIMIT} bytes, not {len(credentials)}")
-        channels = channel_bytes(context.control_request_channel), channel_bytes(context.control_response_channel)
-        texts = [ffi.new("char[]", value) for value in (*channels, context.client_name.encode("utf-8"), credentials)]
-        settings = ffi.new(
-            "shim_control_settings_t *",
-            {
-                "request_channel": texts[0],
-                "response_channel": texts[1],
-                "request_stream_id": context.control_request_stream_id,
-                "response_stream_id": context.control_response_stream_id,
-                "term_length": context.control_term_buffer_length,
-                "mtu_length": context.control_mtu_length,
-                "sparse": int(context.control_term_buffer_sparse),
-                "client_name": texts[2],
-                "credentials": ffi.cast("const uint8_t *", texts[3]),
-                "credentials_length": len(credentials),
-            },
-        )
-        events, control = ffi.new("shim_events_t **"), ffi.new("shim_control_t **")
         with self._client.using("Archive.connect") as client:
-            check(lib.shim_events_create(events), "Archive.connect")
-            if lib.shim_control_start(control, client, settings, events[0]) < 0:
-                error = last_error("Archive.connect")
-                lib.shim_events_delete(events[0])
-                raise error
-        return Handle(f"archive session {self.where}", (control[0], events[0]), _release, parent=self._client)
+            pointers = start_control(client, self.context)
+        return Handle(f"archive session {self.where}", pointers, _release, parent=self._client)
 
     # -- connecting
 
@@ -245,8 +218,8 @@ class Session:
     def _on_challenge(self, challenge: bytes) -> None:
         if self.context.on_challenge is not None:
             answer = bytes(self.context.on_challenge(challenge))
-            if len(answer) > _CREDENTIALS_LIMIT:
-                raise SettingError(f"the answer to a challenge may have {_CREDENTIALS_LIMIT} bytes, not {len(answer)}")
+            if len(answer) > CREDENTIALS_LIMIT:
+                raise SettingError(f"the answer to a challenge may have {CREDENTIALS_LIMIT} bytes, not {len(answer)}")
             control = self.handle.get("Archive.connect")[0]
             check(lib.shim_control_answer_challenge(control, answer, len(answer)), "Archive.connect")
 
