@@ -104,7 +104,11 @@ class Peer:
     def __init__(self, arguments: Sequence[str | Path | int], *, answers: bool = True) -> None:
         self.name = " ".join(str(argument) for argument in arguments[:4])
         self.process = subprocess.Popen(
-            [str(argument) for argument in arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            [str(argument) for argument in arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
         )
         self.ready: dict[str, Any] = {}
         self._awaits_ready = answers
@@ -236,6 +240,12 @@ def percentile(values: Sequence[float], part: float) -> float:
     """The value that so many of 100 do not pass."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * part / 100))]
+
+
+def pin(pid: int, core: int) -> None:
+    """Keep a process's main thread on one core, so that two that spin never share one. The other threads stay free."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(pid, {cores[core % len(cores)]})
 
 
 def cpu_seconds(pid: int) -> float:

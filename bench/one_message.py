@@ -178,7 +178,15 @@ def run(settings: Settings) -> list[Row]:
 def row(what: str, size: int, ours: float, peer: float | None) -> Row:
     if what == "empty":
         return Row(
-            "One message at a time", "`poll` that finds nothing", "IPC", 0, "ns", ours, "pyaeron", peer, less_is_better=True
+            "One message at a time",
+            "`poll` that finds nothing",
+            "IPC",
+            0,
+            "ns",
+            ours,
+            "pyaeron",
+            peer,
+            less_is_better=True,
         )
     names = {
         "offer": ("`offer`", 1.0),
@@ -201,4 +209,6 @@ def row(what: str, size: int, ours: float, peer: float | None) -> Row:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], float(sys.argv[3]), {int(s): int(i) for s, i in (a.split("=") for a in sys.argv[4:])})
+    main(
+        sys.argv[1], sys.argv[2], float(sys.argv[3]), {int(s): int(i) for s, i in (a.split("=") for a in sys.argv[4:])}
+    )

@@ -25,6 +25,7 @@ from common import (
     driver,
     free_port,
     medians,
+    pin,
     rounds,
     serve,
     stream,
@@ -188,6 +189,8 @@ class Pair:
         self.count = 20_000
 
     def transfer(self) -> float:
+        pin(self.sender.process.pid, 0)
+        pin(self.receiver.process.pid, 1)
         self.receiver.tell(self.count)
         self.sender.tell(self.count)
         taken: float = self.receiver.answer()["seconds"]
@@ -242,13 +245,27 @@ def compare(settings: Settings, medium: str, size: int) -> list[Row]:
 
     def row(what: str, ours: str, anchor: str, name: str, goal: float | None = None) -> Row:
         group, where, length = shown
-        return Row(group, what, where, length, "M msg/s", rate[ours], name, rate.get(anchor), goal=goal, headline=goal is not None)
+        return Row(
+            group,
+            what,
+            where,
+            length,
+            "M msg/s",
+            rate[ours],
+            name,
+            rate.get(anchor),
+            goal=goal,
+            headline=goal is not None,
+        )
 
     batch, each = "`offer_block` → `poll_batch`", "`offer` → `poll_payloads`"
     rows = [row(batch, "batch", "C", "C client", 0.7 if first else None)]
     if first:
         rows.append(row(batch, "batch", "sample", "Aeron's C samples"))
-    rows += [row(each, "each", "pyaeron", "pyaeron"), row(each, "each", "zmq", "pyzmq (ipc)" if medium == "IPC" else "pyzmq (tcp)")]
+    rows += [
+        row(each, "each", "pyaeron", "pyaeron"),
+        row(each, "each", "zmq", "pyzmq (ipc)" if medium == "IPC" else "pyzmq (tcp)"),
+    ]
     return rows
 
 
