@@ -25,7 +25,7 @@ from tests.driver_process import DriverProcess
 from tests.waiting import wait_until
 
 # Short, for the tests: the client gives up when the driver has been silent for so long.
-TIMEOUT = 2.0
+TIMEOUT = 5.0
 
 
 @pytest.fixture
