@@ -21,6 +21,7 @@ from aeron_py.errors import AeronError, DriverTimeoutError
 
 _SHARED_MEMORY = Path("/dev/shm")
 _ENOUGH = 256 << 20
+_WARNING = "WARN - "
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,10 @@ def _archive_errors(archive_dir: Path) -> Finding:
         errors = marked_errors(archive_dir)
     except OSError:
         errors = ()
+    warned = sum(error.count for error in errors if _WARNING in error.text)
+    errors = tuple(error for error in errors if _WARNING not in error.text)
     if not errors:
-        return Finding("archive errors", True, "none")
+        return Finding("archive errors", True, f"none; {warned} warnings" if warned else "none")
     last = max(errors, key=lambda error: error.last)
     told = f"{len(errors)} kinds, the last one: {last.text.splitlines()[0]}"
     return Finding("archive errors", False, f"{told}; all are in the mark file and in {archive_dir / 'archive.log'}")
