@@ -124,8 +124,8 @@ int shim_control_list_recording_subscriptions(
     const char *channel_fragment, int32_t stream_id, int32_t apply_stream_id)
 {
     return SEND(aeron_archive_proxy_list_recording_subscriptions(
-        &control->proxy, correlation_id, pseudo_index, subscription_count, channel_fragment, stream_id, 0 !=
-        apply_stream_id));
+        &control->proxy, correlation_id, pseudo_index, subscription_count, channel_fragment, stream_id,
+        0 != apply_stream_id));
 }
 
 int shim_control_replay(
