@@ -23,6 +23,7 @@ from aeron_py.cli.options import (
     ControlStreamId,
     Timeout,
     connected,
+    only_on_disk,
     threading_mode_of,
 )
 from aeron_py.cli.stopping import StopSignal
@@ -105,9 +106,13 @@ def ls(
     timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
-    """List the recordings of an archive that runs."""
-    with connected(archive_dir, aeron_dir, control_channel, control_stream_id, timeout) as archive:
-        print(listing.ls(archive, as_json=as_json))
+    """List the recordings of an archive, also of one that does not run."""
+    if control_channel is None and only_on_disk(archive_dir):
+        recordings = listing.of_directory(archive_dir)
+    else:
+        with connected(archive_dir, aeron_dir, control_channel, control_stream_id, timeout) as archive:
+            recordings = listing.of_archive(archive)
+    print(listing.ls(recordings, as_json=as_json))
 
 
 @app.command()
@@ -120,9 +125,13 @@ def info(
     timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
-    """Show all about one recording."""
-    with connected(archive_dir, aeron_dir, control_channel, control_stream_id, timeout) as archive:
-        print(listing.info(archive, recording_id, as_json=as_json))
+    """Show all about one recording, also of an archive that does not run."""
+    if control_channel is None and only_on_disk(archive_dir):
+        recording = listing.one_of_directory(archive_dir, recording_id)
+    else:
+        with connected(archive_dir, aeron_dir, control_channel, control_stream_id, timeout) as archive:
+            recording = listing.one_of_archive(archive, recording_id)
+    print(listing.info(recording, as_json=as_json))
 
 
 @app.command()

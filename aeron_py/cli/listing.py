@@ -1,17 +1,38 @@
-"""``aeron-py ls`` and ``aeron-py info``: what an archive has."""
+"""``aeron-py ls`` and ``aeron-py info``: what an archive has, asked of it or, when it does not run, of its disk."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from aeron_py.archive.catalog import find_recording, read_catalog
 from aeron_py.archive.client import Archive
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.cli import render
 
 
-def ls(archive: Archive, *, as_json: bool) -> str:
-    """All recordings, one a line."""
-    recordings = [_described(archive, recording) for recording in archive.list_recordings()]
+def of_archive(archive: Archive) -> list[dict[str, Any]]:
+    """All recordings of an archive that runs."""
+    return [_live(archive, recording) for recording in archive.list_recordings()]
+
+
+def one_of_archive(archive: Archive, recording_id: int) -> dict[str, Any]:
+    """One recording of an archive that runs."""
+    return _live(archive, archive.list_recording(recording_id))
+
+
+def of_directory(archive_dir: Path) -> list[dict[str, Any]]:
+    """All recordings of an archive that does not run."""
+    return [_on_disk(recording) for recording in read_catalog(archive_dir)]
+
+
+def one_of_directory(archive_dir: Path, recording_id: int) -> dict[str, Any]:
+    """One recording of an archive that does not run."""
+    return _on_disk(find_recording(archive_dir, recording_id))
+
+
+def ls(recordings: list[dict[str, Any]], *, as_json: bool) -> str:
+    """Recordings, one a line."""
     if as_json:
         return render.as_json(recordings)
     return render.table(
@@ -22,8 +43,8 @@ def ls(archive: Archive, *, as_json: bool) -> str:
                 recording["stream_id"],
                 recording["original_channel"],
                 recording["start_position"],
-                "" if recording["stop_position"] is None else recording["stop_position"],
-                recording["bytes"],
+                _or_blank(recording["stop_position"]),
+                _or_blank(recording["bytes"]),
                 render.time_of(recording["start_timestamp"]),
                 recording["state"],
             ]
@@ -32,31 +53,46 @@ def ls(archive: Archive, *, as_json: bool) -> str:
     )
 
 
-def info(archive: Archive, recording_id: int, *, as_json: bool) -> str:
+def info(recording: dict[str, Any], *, as_json: bool) -> str:
     """All about one recording."""
-    recording = _described(archive, archive.list_recording(recording_id))
-    return render.as_json(recording) if as_json else render.pairs(recording)
+    if as_json:
+        return render.as_json(recording)
+    return render.pairs({name: _or_blank(value) for name, value in recording.items()})
 
 
-def _described(archive: Archive, recording: RecordingDescriptor) -> dict[str, Any]:
-    active = recording.is_active
-    reached = archive.get_recording_position(recording.recording_id) if active else recording.stop_position
+def _or_blank(value: object) -> object:
+    return "" if value is None else value
+
+
+def _live(archive: Archive, recording: RecordingDescriptor) -> dict[str, Any]:
+    if not recording.is_active:
+        return _described(recording, "stopped", recording.stop_position)
+    reached = archive.get_recording_position(recording.recording_id)
     if reached is None:  # it stopped just now
-        reached = archive.get_stop_position(recording.recording_id) or recording.start_position
-    start = recording.start_position
+        reached = archive.get_stop_position(recording.recording_id)
+    return _described(recording, "recording", reached)
+
+
+def _on_disk(recording: RecordingDescriptor) -> dict[str, Any]:
+    if recording.is_active:  # killed: where it ends is found out when the archive is started again
+        return _described(recording, "unfinished", None)
+    return _described(recording, "stopped", recording.stop_position)
+
+
+def _described(recording: RecordingDescriptor, state: str, reached: int | None) -> dict[str, Any]:
     return {
         "recording_id": recording.recording_id,
-        "state": "recording" if active else "stopped",
+        "state": state,
         "stream_id": recording.stream_id,
         "session_id": recording.session_id,
         "original_channel": recording.original_channel,
         "stripped_channel": recording.stripped_channel,
         "source_identity": recording.source_identity,
-        "start_position": start,
-        "stop_position": None if active else reached,
-        "bytes": reached - start,
+        "start_position": recording.start_position,
+        "stop_position": None if recording.is_active else recording.stop_position,
+        "bytes": None if reached is None else reached - recording.start_position,
         "start_timestamp": recording.start_timestamp,
-        "stop_timestamp": None if active else recording.stop_timestamp,
+        "stop_timestamp": None if recording.is_active else recording.stop_timestamp,
         "initial_term_id": recording.initial_term_id,
         "term_buffer_length": recording.term_buffer_length,
         "segment_file_length": recording.segment_file_length,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from aeron_py.archive.catalog import CATALOG_FILE_NAME
 from aeron_py.archive.client import Archive
 from aeron_py.archive.context import ArchiveContext
 from aeron_py.archive.mark import ArchiveMark
@@ -80,6 +82,15 @@ def connected(
         Archive.connect(client, context, timeout=timeout) as archive,
     ):
         yield archive
+
+
+def only_on_disk(archive_dir: Path) -> bool:
+    """Whether an archive has run in a directory and does not now; says so on standard error."""
+    mark = ArchiveMark.read(archive_dir)
+    if mark is None or mark.is_active or not (archive_dir / CATALOG_FILE_NAME).is_file():
+        return False
+    print(f"the archive in {archive_dir.absolute()} does not run: this is what its disk has", file=sys.stderr)
+    return True
 
 
 def running_mark(archive_dir: Path) -> ArchiveMark:

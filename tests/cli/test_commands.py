@@ -167,6 +167,24 @@ def test_ls_without_an_archive(tmp_path: Path) -> None:
     assert f"aeron-py up --archive-dir {tmp_path / 'none'}" in done.stderr
 
 
+def test_ls_and_info_of_an_archive_that_does_not_run(tmp_path: Path) -> None:
+    with (
+        aeron.ArchivingMediaDriver.launch(tmp_path, timeout=TIMEOUT) as node,
+        aeron.Client.connect(node.aeron_dir) as client,
+        aeron.Archive.connect(client, node.archive_context(), timeout=TIMEOUT) as archive,
+        archive.add_recorded_publication("aeron:ipc", 11) as publication,
+    ):
+        archive.await_recorded(publication, timeout=TIMEOUT)
+        archive.await_recorded(publication, publication.offer(b"x" * 100), timeout=TIMEOUT)
+    done = run("ls", "--archive-dir", str(tmp_path), "--json")
+    assert done.returncode == 0, done.stderr
+    assert "does not run" in done.stderr
+    (recording,) = json.loads(done.stdout)
+    assert (recording["stream_id"], recording["bytes"], recording["state"]) == (11, 160, "stopped")
+    assert "stopped" in run("info", "0", "--archive-dir", str(tmp_path)).stdout
+    assert run("info", "7", "--archive-dir", str(tmp_path)).returncode == 1
+
+
 @pytest.mark.parametrize("arguments", [["nonsense"], ["up", "--nonsense"], ["info"], ["info", "x"]])
 def test_a_wrong_command_line(arguments: list[str]) -> None:
     done = run(*arguments)
