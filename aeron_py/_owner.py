@@ -40,6 +40,17 @@ def restated(error: AeronError, operation: str) -> AeronError:
     return type(error)(error.message, operation=operation, code=error.code, kind=error.kind, detail=error.detail)
 
 
+def weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """The method, for those that must not keep its owner alive; it does nothing when the owner is gone."""
+    reference = weakref.WeakMethod(method)
+
+    def call() -> None:
+        if (found := reference()) is not None:
+            found()
+
+    return call
+
+
 class Handle:
     """A native pointer with its children and with the one way to let it go.
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aeron_py._connecting import await_driver, context_calls, start, stop
 from aeron_py._ffi import check, ffi, lib, text, to_bytes
-from aeron_py._owner import Handle, Owner
+from aeron_py._owner import Handle, Owner, weakly
 from aeron_py._pending import PendingAdd
-from aeron_py._waiting import Duration, nanoseconds, seconds, wait_for
+from aeron_py._waiting import Duration, seconds, wait_for
 from aeron_py.counters import Counter, CountersReader
-from aeron_py.driver import default_aeron_dir, directory, driver_info
-from aeron_py.errors import AeronError, DriverTimeoutError, SettingError, error_from_handler
+from aeron_py.driver import default_aeron_dir, directory
+from aeron_py.errors import AeronError, SettingError, error_from_handler
 from aeron_py.handlers import check_handler, hold
 from aeron_py.idle import IdleStrategy
 from aeron_py.publication import ExclusivePublication, Publication
@@ -33,9 +33,6 @@ S = TypeVar("S", bound=Subscription)
 C = TypeVar("C", bound=Counter)
 
 _log = logging.getLogger("aeron_py")
-
-# The driver answers within microseconds; what an add takes is how long the conductors sleep.
-_CONDUCTOR_IDLE = IdleStrategy.backoff(max_park=0.004)
 
 _COUNTER_KEY_LIMIT = 112
 _COUNTER_LABEL_LIMIT = 380
@@ -60,7 +57,7 @@ class Client(Owner):
         self._on_error: Callable[[AeronError], object] = _log_error
         self._on_available_counter: Callable[[int, int], object] | None = None
         self._on_unavailable_counter: Callable[[int, int], object] | None = None
-        handle._refresh = _weakly(self)
+        handle._refresh = weakly(self._refresh)
         self.aeron_dir = aeron_dir
         """The media driver's directory."""
         self.driver_timeout = driver_timeout
@@ -109,24 +106,15 @@ class Client(Owner):
         """
         path = directory(default_aeron_dir() if aeron_dir is None else aeron_dir)
         timeout = seconds(driver_timeout, "driver_timeout")
-        name = to_bytes(client_name, "client_name")
-        if len(name) > lib.AERON_COUNTER_MAX_CLIENT_NAME_LENGTH:
-            raise SettingError(f"client_name is {len(name)} bytes long, the most is 100", operation="Client.connect")
-        idle = _CONDUCTOR_IDLE if idle_strategy is None else idle_strategy
-        if not isinstance(idle, IdleStrategy):
-            raise SettingError(f"idle_strategy must be an IdleStrategy, not {type(idle).__name__}", operation="connect")
-        if not isinstance(pre_touch_mapped_memory, bool):
-            raise SettingError("pre_touch_mapped_memory must be True or False", operation="Client.connect")
-        calls = [
-            ("dir", os.fsencode(path)),
-            ("driver_timeout_ms", max(1, round(timeout * 1000))),
-            ("keepalive_interval_ns", nanoseconds(keepalive_interval, "keepalive_interval")),
-            ("resource_linger_duration_ns", nanoseconds(resource_linger, "resource_linger")),
-            ("client_name", name),
-            ("pre_touch_mapped_memory", pre_touch_mapped_memory),
-            ("idle_strategy_init_args", idle.arguments.encode()),
-            ("idle_strategy", idle.name.encode()),
-        ]
+        calls = context_calls(
+            path,
+            timeout,
+            idle_strategy=idle_strategy,
+            client_name=client_name,
+            keepalive_interval=keepalive_interval,
+            resource_linger=resource_linger,
+            pre_touch_mapped_memory=pre_touch_mapped_memory,
+        )
         handlers = {
             "error_handler": error_handler,
             "on_available_counter": on_available_counter,
@@ -134,15 +122,15 @@ class Client(Owner):
         }
         for which, handler in handlers.items():
             check_handler(handler, which)
-        _await_driver(path, timeout)
+        await_driver(path, timeout)
 
         interest = lib.SHIM_CONDUCTOR_COUNTERS if on_available_counter or on_unavailable_counter else 0
-        pointers = _start(calls, interest)
+        pointers = start(calls, interest)
         let_go = hold(*handlers.values())
 
         def release(client: Any) -> None:
             try:
-                _stop(client, *pointers[1:])
+                stop(client, *pointers[1:])
             finally:
                 let_go()
 
@@ -396,21 +384,12 @@ class Client(Owner):
 
     def _refresh(self) -> None:
         """C says closed: the conductor tells why a moment later."""
+        if self._handle.pointer is None or self._handle.reason is not None:
+            return
         with self._handle.using("client") as client:
             if lib.aeron_is_closed(client):
                 lib.shim_events_wait(self._events, 1_000_000_000)
             self._drain()
-
-
-def _weakly(client: Client) -> Callable[[], None]:
-    reference = weakref.ref(client)
-
-    def refresh() -> None:
-        found = reference()
-        if found is not None and found._handle.pointer is not None and found._handle.reason is None:
-            found._refresh()
-
-    return refresh
 
 
 def _as_bytes(value: Any, name: str) -> bytes:
@@ -418,47 +397,3 @@ def _as_bytes(value: Any, name: str) -> bytes:
         return bytes(memoryview(value))
     except TypeError:
         raise SettingError(f"{name} must be bytes, not {type(value).__name__}", operation=name) from None
-
-
-def _await_driver(path: str, timeout: float) -> None:
-    """Aeron's own wait can't be interrupted: it begins when there is somebody to answer."""
-
-    def alive() -> bool | None:
-        info = driver_info(path, timeout)
-        return True if info is not None and info.alive else None
-
-    def late() -> str:
-        info = driver_info(path, timeout)
-        found = "none was ever there" if info is None else f"that of process {info.pid} is dead"
-        return (
-            f"no media driver in {path} after {timeout:g} s ({found}): start one there, or connect to the directory of "
-            "one that runs"
-        )
-
-    wait_for(alive, timeout, "Client.connect", late, error=DriverTimeoutError)
-
-
-def _start(calls: list[tuple[str, Any]], interest: int) -> tuple[Any, Any, Any]:
-    conductor = ffi.new("shim_conductor_t **")
-    check(lib.shim_conductor_create(conductor), "Client.connect")
-    context = ffi.new("aeron_context_t **")
-    client = ffi.new("aeron_t **")
-    try:
-        check(lib.aeron_context_init(context), "Client.connect")
-        check(lib.shim_conductor_attach(conductor[0], context[0], interest), "Client.connect")
-        for setter, value in calls:
-            check(getattr(lib, f"aeron_context_set_{setter}")(context[0], value), setter)
-        check(lib.aeron_init(client, context[0]), "Client.connect")
-        check(lib.aeron_start(client[0]), "Client.connect")
-    except BaseException:
-        _stop(client[0], context[0], conductor[0])
-        raise
-    return client[0], context[0], conductor[0]
-
-
-def _stop(client: Any, context: Any, conductor: Any) -> None:
-    try:
-        check(lib.aeron_close(client), "Client.close")
-    finally:
-        lib.aeron_context_close(context)
-        lib.shim_conductor_delete(conductor)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 from aeron_py._destinations import change_destination
 from aeron_py._ffi import check, ffi, lib, text
 from aeron_py._hot import Message, Poller
-from aeron_py._owner import Handle, Owner
+from aeron_py._owner import Handle, Owner, weakly
 from aeron_py._waiting import Duration, seconds
 from aeron_py.batch import Batch
 from aeron_py.errors import BusyError, NotConnectedError, TimedOutError
@@ -52,7 +51,7 @@ class Subscription(Owner):
         # The hot calls, without a Python frame in between.
         self.__dict__.update(poll=poller.poll, poll_payloads=poller.poll_payloads, poll_messages=poller.poll_messages)
         events = client._events if source == ffi.NULL else lib.shim_source_events(source)
-        poller.watch_events(int(ffi.cast("uintptr_t", lib.shim_events_pending(events))), _weak_drain(self))
+        poller.watch_events(int(ffi.cast("uintptr_t", lib.shim_events_pending(events))), weakly(self._drain))
 
     @classmethod
     def _of(
@@ -319,13 +318,3 @@ class Subscription(Owner):
                 image.close()
         if handler is not None:
             handler(image if image is not None else Image._gone(self, constants, end))
-
-
-def _weak_drain(subscription: Subscription) -> Callable[[], None]:
-    reference = weakref.ref(subscription)
-
-    def drain() -> None:
-        if (found := reference()) is not None:
-            found._drain()
-
-    return drain
