@@ -1,0 +1,58 @@
+"""What a stream is called: ``protocol:topic``, from its channel."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+__all__ = ["PROTOCOLS", "TopicName", "topic_name"]
+
+PROTOCOLS = ("pubsub", "rpc", "prpc", "log", "cfg", "file")
+"""How a stream is meant; ``file`` stands for whatever does not say so."""
+
+_MEDIA = re.compile(r"(?:aeron-spy:)?aeron:(\w+)")
+
+
+class TopicName(NamedTuple):
+    """The name of a stream. ``str()`` gives ``protocol:topic``.
+
+    Args:
+        protocol: one of :data:`PROTOCOLS`.
+        topic: what the stream is about, often a path: ``camera/front``.
+    """
+
+    protocol: str
+    topic: str
+
+    def __str__(self) -> str:
+        return f"{self.protocol}:{self.topic}"
+
+    @classmethod
+    def parse(cls, text: str) -> TopicName:
+        """Take a name apart; without one of the protocols all of it is a topic of ``file``."""
+        protocol, colon, topic = text.partition(":")
+        return cls(protocol, topic) if colon and topic and protocol in PROTOCOLS else cls("file", text)
+
+
+def topic_name(channel: str, stream_id: int) -> TopicName:
+    """The name of the stream on a channel.
+
+    It never fails: channels come from programs that this package did not check.
+
+    Args:
+        channel: as its publisher wrote it.
+        stream_id: the stream there.
+
+    Returns:
+        What follows ``alias=`` in the channel. Without an alias ``file:ipc/<stream id>`` or
+        ``file:<endpoint>/<stream id>``; ``control`` stands in for an endpoint that is missing.
+    """
+    head, _, listed = channel.partition("?")
+    parameters = dict(part.partition("=")[::2] for part in reversed(listed.split("|")))
+    if alias := parameters.get("alias"):
+        return TopicName.parse(alias)
+    media = _MEDIA.match(head)
+    place = (media[1] if media else head) or "unknown"
+    if place != "ipc":
+        place = parameters.get("endpoint") or parameters.get("control") or place
+    return TopicName("file", f"{place}/{stream_id}")
