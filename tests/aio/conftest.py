@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import inspect
 
+import anyio
 import pytest
 
-import aeron_py as aeron
+# A wait that never ends ends the test, with its stack.
+PATIENCE = 150
 
 
-@pytest.fixture(params=["trio", "asyncio"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """The event loop that the marker ``anyio`` runs a test with."""
-    return (str(request.param), {})
+@pytest.fixture(params=["trio", "asyncio"], autouse=True)
+def backend(request: pytest.FixtureRequest) -> str:
+    """The event loop that a test runs on."""
+    return str(request.param)
 
 
-@pytest.fixture(scope="module")
-def driver() -> Iterator[aeron.MediaDriver]:
-    """A media driver for the tests of one file."""
-    with aeron.MediaDriver.launch() as launched:
-        yield launched
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    test = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(test):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+
+    async def run() -> None:
+        with anyio.fail_after(PATIENCE):
+            await test(**arguments)
+
+    anyio.run(run, backend=pyfuncitem.funcargs["backend"])
+    return True

@@ -13,7 +13,7 @@ import pytest
 import aeron_py as aeron
 from aeron_py.archive.signals import RecordingSignal
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(170)]
+pytestmark = pytest.mark.timeout(170)
 
 stream_ids = itertools.count(5000)
 LONG = 60

@@ -16,7 +16,7 @@ from anyio.lowlevel import checkpoint
 
 import aeron_py as aeron
 
-pytestmark = pytest.mark.anyio
+pytestmark = pytest.mark.timeout(170)
 
 SECONDS = float(os.environ.get("AERON_PY_CHAT_SECONDS", "2"))
 STREAMS = 10
