@@ -101,7 +101,7 @@ class Row:
 class Peer:
     """A process that is told a line and answers with a JSON line."""
 
-    def __init__(self, arguments: Sequence[str | Path | int], *, answers: bool = True) -> None:
+    def __init__(self, arguments: Sequence[str | Path | int], fds: Sequence[int] = ()) -> None:
         self.name = " ".join(str(argument) for argument in arguments[:4])
         self.process = subprocess.Popen(
             [str(argument) for argument in arguments],
@@ -109,9 +109,10 @@ class Peer:
             stdout=subprocess.PIPE,
             text=True,
             bufsize=1,
+            pass_fds=fds,
         )
         self.ready: dict[str, Any] = {}
-        self._awaits_ready = answers
+        self._awaits_ready = True
 
     def await_ready(self) -> Peer:
         if self._awaits_ready:
@@ -162,9 +163,9 @@ def killed_after(process: subprocess.Popen[str], seconds: float) -> Iterator[Non
         timer.cancel()
 
 
-def worker(file: str, *arguments: object) -> Peer:
-    """A Python peer: ``serve`` in ``file`` is called with the arguments."""
-    return Peer([sys.executable, str(HERE / file), *[str(argument) for argument in arguments]])
+def worker(file: str, *arguments: object, fds: Sequence[int] = ()) -> Peer:
+    """A Python peer: ``file`` as a program with the arguments."""
+    return Peer([sys.executable, str(HERE / file), *[str(argument) for argument in arguments]], fds)
 
 
 def c_peer(*arguments: object) -> Peer:
@@ -249,6 +250,6 @@ def pin(pid: int, core: int) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Processor time that the threads of a process have used."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9

@@ -166,7 +166,13 @@ static void publish(peer_t *peer)
     ready();
     while (next_line(line, sizeof(line)))
     {
-        int64_t messages = strtoll(line, NULL, 10);
+        int64_t messages = strtoll(line, NULL, 10), now = now_ns();
+        if (0 == messages) /* one message that says when it was sent */
+        {
+            aeron_exclusive_publication_offer(publication, (const uint8_t *)&now, sizeof(now), NULL, NULL);
+            puts("{}");
+            continue;
+        }
         printf("{\"seconds\": %.9f}\n", (double)offer_many(peer, publication, messages) / 1e9);
     }
     aeron_exclusive_publication_close(publication, NULL, NULL);
