@@ -16,6 +16,8 @@
 #include "cdef/offer.h"
 #include "cdef/poll.h"
 #include "cdef/walk.h"
+#include "cdef/journal.h"
+#include "cdef/sample.h"
 #include "cdef/watch.h"
 
 #endif

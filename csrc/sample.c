@@ -1,0 +1,384 @@
+#include "sample.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/aeron_error.h"
+
+#define REC_POS_TYPE 100
+#define ATTACH_EVERY_NS (SECOND_NS / 10)
+
+/* A counter is the stream's as long as its registration is the one it had. */
+static void look(shim_sample_t *sample)
+{
+    uint32_t moved = 0;
+
+    for (uint32_t i = 0; i < sample->open; i++)
+    {
+        stream_t *stream = &sample->streams[i];
+        if (stream->counter_id < 0)
+        {
+            continue;
+        }
+
+        const aeron_counter_value_descriptor_t *value = &sample->values[stream->counter_id];
+        const int64_t position = __atomic_load_n(&value->counter_value, __ATOMIC_ACQUIRE);
+        if (stream->registration_id != __atomic_load_n(&value->registration_id, __ATOMIC_ACQUIRE))
+        {
+            stream->counter_id = -1;
+            sample->unattached++;
+        }
+        else if (position > stream->position)
+        {
+            stream->seen = position;
+            sample->moved[moved++] = i;
+        }
+    }
+
+    sample->statistics.samples++;
+    if (moved > 0)
+    {
+        sample_write_tick(sample, moved);
+    }
+}
+
+/* Find the counters of streams that have none: from the first to the one before `end` in streams. */
+static void attach(shim_sample_t *sample, uint32_t first, uint32_t end)
+{
+    for (int32_t id = 0; id < sample->slots; id++)
+    {
+        const aeron_counter_metadata_descriptor_t *metadata = &sample->metadata[id];
+        const int32_t state = __atomic_load_n(&metadata->state, __ATOMIC_ACQUIRE);
+        int64_t recording_id;
+        int32_t session_id;
+
+        if (AERON_COUNTER_RECORD_UNUSED == state)
+        {
+            break;
+        }
+        if (AERON_COUNTER_RECORD_ALLOCATED != state || REC_POS_TYPE != metadata->type_id)
+        {
+            continue;
+        }
+
+        const int64_t registration_id = __atomic_load_n(&sample->values[id].registration_id, __ATOMIC_ACQUIRE);
+        memcpy(&recording_id, metadata->key, sizeof(recording_id));
+        memcpy(&session_id, metadata->key + sizeof(recording_id), sizeof(session_id));
+        for (uint32_t i = first; AERON_COUNTER_REGISTRATION_ID_DEFAULT != registration_id && i < end; i++)
+        {
+            stream_t *stream = &sample->streams[i];
+            if (stream->counter_id < 0 && stream->recording_id == recording_id && stream->session_id == session_id)
+            {
+                stream->counter_id = id;
+                stream->registration_id = registration_id;
+                sample->unattached--;
+            }
+        }
+    }
+}
+
+static void wait_until(shim_sample_t *sample, int64_t deadline)
+{
+    const struct timespec until = { .tv_sec = deadline / SECOND_NS, .tv_nsec = deadline % SECOND_NS };
+
+    while (!sample->stop && ETIMEDOUT != pthread_cond_timedwait(&sample->wake, &sample->lock, &until))
+    {
+    }
+}
+
+static void *run(void *argument)
+{
+    shim_sample_t *sample = argument;
+    int64_t next = clock_ns(CLOCK_MONOTONIC);
+    int64_t attach_next = next;
+
+    pthread_mutex_lock(&sample->lock);
+    while (!sample->stop)
+    {
+        const int64_t now = clock_ns(CLOCK_MONOTONIC);
+
+        if (0 == sample->statistics.error)
+        {
+            if (sample->unattached > 0 && now >= attach_next)
+            {
+                attach(sample, 0, sample->open);
+                attach_next = now + ATTACH_EVERY_NS;
+            }
+            look(sample);
+            const int64_t position = aeron_exclusive_publication_position(sample->publication);
+            if (sample->image_frequency > 0 && position - sample->image_position >= sample->image_frequency)
+            {
+                sample_write_image(sample);
+            }
+        }
+        next = next + sample->interval_ns > now ? next + sample->interval_ns : now;
+        wait_until(sample, next);
+        sample->statistics.cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    }
+    pthread_mutex_unlock(&sample->lock);
+    return NULL;
+}
+
+static void release(shim_sample_t *sample)
+{
+    pthread_cond_destroy(&sample->wake);
+    pthread_mutex_destroy(&sample->lock);
+    free(sample->buffer);
+    free(sample->streams);
+    free(sample->moved);
+    free(sample);
+}
+
+static int start_thread(shim_sample_t *sample)
+{
+    sigset_t all;
+    sigset_t before;
+
+    /* Signals are for the threads of the program. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int error = pthread_create(&sample->thread, NULL, run, sample);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (0 != error)
+    {
+        AERON_SET_ERR(error, "%s", "no thread for the journal");
+        return -1;
+    }
+    return 0;
+}
+
+int shim_sample_create(
+    shim_sample_t **sample,
+    aeron_counters_reader_t *reader,
+    aeron_exclusive_publication_t *publication,
+    int64_t interval_ns,
+    int64_t image_frequency)
+{
+    aeron_publication_constants_t constants;
+    aeron_counters_reader_buffers_t buffers;
+
+    if (aeron_exclusive_publication_constants(publication, &constants) < 0 ||
+        aeron_counters_reader_get_buffers(reader, &buffers) < 0)
+    {
+        return -1;
+    }
+
+    shim_sample_t *created = calloc(1, sizeof(*created));
+    if (NULL == created || NULL == (created->buffer = malloc(constants.max_message_length)))
+    {
+        free(created);
+        AERON_SET_ERR(ENOMEM, "%s", "no memory for the journal");
+        return -1;
+    }
+
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&created->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&created->lock, NULL);
+
+    created->publication = publication;
+    created->metadata = (const aeron_counter_metadata_descriptor_t *)buffers.metadata;
+    created->values = (const aeron_counter_value_descriptor_t *)buffers.values;
+    created->slots = (int32_t)(buffers.values_length / sizeof(*created->values));
+    created->interval_ns = interval_ns;
+    created->image_frequency = image_frequency;
+    created->max_message = constants.max_message_length;
+    created->max_payload = constants.max_payload_length;
+    created->image_position = -1;
+    created->record_position = -1;
+
+    /* So that each later entry has an image before it. */
+    const int64_t result = sample_write_image(created);
+    if (result < 0)
+    {
+        AERON_SET_ERR(EAGAIN, "the journal takes no first entry: %lld", (long long)result);
+        release(created);
+        return -1;
+    }
+    if (start_thread(created) < 0)
+    {
+        release(created);
+        return -1;
+    }
+
+    *sample = created;
+    return 0;
+}
+
+void shim_sample_delete(shim_sample_t *sample)
+{
+    if (NULL == sample)
+    {
+        return;
+    }
+
+    pthread_mutex_lock(&sample->lock);
+    sample->stop = true;
+    pthread_cond_signal(&sample->wake);
+    pthread_mutex_unlock(&sample->lock);
+    pthread_join(sample->thread, NULL);
+    release(sample);
+}
+
+static int make_room(shim_sample_t *sample)
+{
+    if (sample->open < sample->room)
+    {
+        return 0;
+    }
+
+    const uint32_t room = 0 == sample->room ? 64 : 2 * sample->room;
+    stream_t *streams = realloc(sample->streams, room * sizeof(*streams));
+    sample->streams = NULL == streams ? sample->streams : streams;
+    uint32_t *moved = realloc(sample->moved, room * sizeof(*moved));
+    sample->moved = NULL == moved ? sample->moved : moved;
+    if (NULL == streams || NULL == moved)
+    {
+        AERON_SET_ERR(ENOMEM, "%s", "no memory for a stream");
+        return -1;
+    }
+    sample->room = room;
+    return 0;
+}
+
+static int64_t open_stream(
+    shim_sample_t *sample, const stream_t *stream, const uint8_t *body, size_t length)
+{
+    if (stream->index != sample->opened)
+    {
+        AERON_SET_ERR(EINVAL, "stream %u opened after %u streams", stream->index, sample->opened);
+        return AERON_PUBLICATION_ERROR;
+    }
+    if (make_room(sample) < 0)
+    {
+        return AERON_PUBLICATION_ERROR;
+    }
+
+    const int64_t result = sample_append(sample, SHIM_JOURNAL_OPENED, 1, body, length);
+    if (result >= 0)
+    {
+        sample->streams[sample->open++] = *stream;
+        sample->opened++;
+        sample->unattached++;
+        attach(sample, sample->open - 1, sample->open);
+    }
+    return result;
+}
+
+int64_t shim_sample_open(
+    shim_sample_t *sample,
+    uint32_t index,
+    int64_t recording_id,
+    int32_t session_id,
+    int64_t start_position,
+    const uint8_t *body,
+    size_t length)
+{
+    const stream_t stream = {
+        .index = index,
+        .counter_id = -1,
+        .recording_id = recording_id,
+        .previous = start_position,
+        .position = start_position,
+        .session_id = session_id,
+    };
+
+    pthread_mutex_lock(&sample->lock);
+    const int64_t result = open_stream(sample, &stream, body, length);
+    pthread_mutex_unlock(&sample->lock);
+    return result;
+}
+
+static int64_t close_stream(shim_sample_t *sample, uint32_t place, int64_t stop_position)
+{
+    stream_t *stream = &sample->streams[place];
+
+    if (stop_position > stream->position)
+    {
+        stream->seen = stop_position;
+        sample->moved[0] = place;
+        const int64_t result = sample_write_tick(sample, 1);
+        if (result < 0)
+        {
+            return result;
+        }
+    }
+
+    const journal_closed_t body = {
+        .index = stream->index,
+        .previous = stream->previous,
+        .stop_position = stream->position,
+    };
+    const int64_t result = sample_append(sample, SHIM_JOURNAL_CLOSED, 1, (const uint8_t *)&body, sizeof(body));
+    if (result >= 0)
+    {
+        sample->unattached -= stream->counter_id < 0 ? 1 : 0;
+        sample->open--;
+        memmove(stream, stream + 1, (sample->open - place) * sizeof(*stream));
+    }
+    return result;
+}
+
+int64_t shim_sample_close(shim_sample_t *sample, uint32_t index, int64_t stop_position)
+{
+    int64_t result = AERON_PUBLICATION_ERROR;
+    uint32_t place = 0;
+
+    pthread_mutex_lock(&sample->lock);
+    while (place < sample->open && index != sample->streams[place].index)
+    {
+        place++;
+    }
+    if (place < sample->open)
+    {
+        result = close_stream(sample, place, stop_position);
+    }
+    else
+    {
+        AERON_SET_ERR(EINVAL, "no open stream %u", index);
+    }
+    pthread_mutex_unlock(&sample->lock);
+    return result;
+}
+
+int64_t shim_sample_append(shim_sample_t *sample, uint8_t kind, uint32_t count, const uint8_t *body, size_t length)
+{
+    pthread_mutex_lock(&sample->lock);
+    const int64_t result = sample_append(sample, kind, count, body, length);
+    pthread_mutex_unlock(&sample->lock);
+    return result;
+}
+
+int64_t shim_sample_image(shim_sample_t *sample)
+{
+    pthread_mutex_lock(&sample->lock);
+    const int64_t result = sample_write_image(sample);
+    pthread_mutex_unlock(&sample->lock);
+    return result;
+}
+
+int shim_sample_positions(shim_sample_t *sample, uint32_t *indexes, int64_t *positions, int capacity)
+{
+    pthread_mutex_lock(&sample->lock);
+    for (uint32_t i = 0; i < sample->open && (int)i < capacity; i++)
+    {
+        indexes[i] = sample->streams[i].index;
+        positions[i] = sample->streams[i].position;
+    }
+    const int open = (int)sample->open;
+    pthread_mutex_unlock(&sample->lock);
+    return open;
+}
+
+void shim_sample_statistics(shim_sample_t *sample, shim_sample_statistics_t *statistics)
+{
+    pthread_mutex_lock(&sample->lock);
+    *statistics = sample->statistics;
+    statistics->open = sample->open;
+    statistics->unattached = sample->unattached;
+    pthread_mutex_unlock(&sample->lock);
+}

@@ -1,0 +1,68 @@
+#ifndef AERON_PY_SAMPLE_H
+#define AERON_PY_SAMPLE_H
+
+#include "journal.h"
+
+#include <pthread.h>
+#include <time.h>
+
+#define SECOND_NS INT64_C(1000000000)
+
+typedef struct stream_stct
+{
+    uint32_t index;
+    int32_t counter_id; /* negative while its counter is not there */
+    int64_t registration_id;
+    int64_t recording_id;
+    int64_t previous;
+    int64_t position;
+    int64_t seen; /* position that goes into the next tick */
+    int32_t session_id;
+}
+stream_t;
+
+struct shim_sample_stct
+{
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t thread;
+    aeron_exclusive_publication_t *publication;
+    const aeron_counter_metadata_descriptor_t *metadata;
+    const aeron_counter_value_descriptor_t *values;
+    int32_t slots;
+    int64_t interval_ns;
+    int64_t image_frequency;
+    size_t max_message;
+    size_t max_payload;
+    uint8_t *buffer; /* of max_message */
+    stream_t *streams; /* the open ones */
+    uint32_t *moved; /* places in streams */
+    uint32_t open;
+    uint32_t room;
+    uint32_t opened;
+    uint32_t unattached;
+    int64_t time_ns;
+    int64_t image_position;
+    int64_t record_position;
+    shim_sample_statistics_t statistics;
+    bool stop;
+};
+
+static inline int64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return now.tv_sec * SECOND_NS + now.tv_nsec;
+}
+
+/* What is written, with the lock held: the results are those of aeron_exclusive_publication_offer. */
+
+/* All open streams, in as many entries as it takes: they have one time. */
+int64_t sample_write_image(shim_sample_t *sample);
+
+/* The streams at so many places in `moved`, in as many entries as it takes: they have one time. */
+int64_t sample_write_tick(shim_sample_t *sample, uint32_t moved);
+
+int64_t sample_append(shim_sample_t *sample, uint8_t kind, uint32_t count, const uint8_t *body, size_t length);
+
+#endif
