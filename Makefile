@@ -29,7 +29,7 @@ bench: $(VENV)/installed
 	$(BIN)/python bench/run.py
 
 docs: $(VENV)/docs
-	$(BIN)/sphinx-build -W docs build/docs
+	$(BIN)/sphinx-build -q -W --keep-going docs build/docs
 
 wheel: $(VENV)/installed
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/pip wheel --no-build-isolation --no-deps --wheel-dir dist .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 from pathlib import Path
+from typing import Any
 
 from sphinx.application import Sphinx
 
@@ -12,6 +13,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import command_line  # noqa: E402
+
+from aeron_py.settings import _KINDS  # noqa: E402
 
 project = "aeron-py"
 author = "the authors of aeron-py"
@@ -47,5 +50,39 @@ def _fill_in(app: Sphinx, name: str, source: list[str]) -> None:
         )
 
 
+def _adapt(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Our docstrings as Napoleon wants them: what stands before a colon it takes for a type."""
+    if what in ("attribute", "data", "property"):
+        lines.insert(0, "\\ ")
+    if name == "aeron_py.DriverSettings":
+        lines += ["", *_table(driver_settings())]
+    for index, line in enumerate(lines[:-1]):
+        begin = lines[index + 1]
+        if line.strip() == "Raises:" and begin.strip().startswith("As :meth:"):
+            lines[index : index + 2] = [f"Raises as {begin.strip().removeprefix('As ')}"]
+            break
+        if line.strip() == "Returns:":
+            lines[index + 1 : index + 2] = [begin[: len(begin) - len(begin.lstrip())] + "\\ ", begin]
+
+
+def driver_settings() -> list[tuple[str, str]]:
+    """The media driver's settings, and what each takes."""
+    words = {
+        "BOOL": "True or False",
+        "TEXT": "str",
+        "IDLE": ":class:`IdleStrategy`, or its name",
+        "NANOSECONDS": "seconds, or a timedelta",
+        "MILLISECONDS": "seconds, or a timedelta",
+        "INFERABLE": ":class:`InferableBoolean`",
+    }
+    return [(f"``{name}``", words.get(kind.name, "int")) for name, kind in _KINDS.items()]
+
+
+def _table(rows: list[tuple[str, str]]) -> list[str]:
+    return [".. list-table::", "", *(line for left, right in rows for line in (f"   * - {left}", f"     - {right}"))]
+
+
 def setup(app: Sphinx) -> None:
     app.connect("source-read", _fill_in)
+    # Before Napoleon, which has 500.
+    app.connect("autodoc-process-docstring", _adapt, priority=400)
