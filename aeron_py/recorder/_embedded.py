@@ -21,9 +21,9 @@ def driver_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
         SettingError: a name or a value that can't be.
     """
     hints = get_type_hints(DriverSettings, include_extras=True)
-    result = {name: _plain(value, get_args(hints.get(name, Any))) for name, value in settings.items()}
-    mode = result.pop("threading_mode", None)
     try:
+        result = {name: _plain(value, get_args(hints.get(name, Any))) for name, value in settings.items()}
+        mode = result.pop("threading_mode", None)
         checked(result)
         if mode is not None:
             result["threading_mode"] = _choice("threading_mode", mode, ThreadingMode)

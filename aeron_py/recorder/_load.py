@@ -6,7 +6,7 @@ import difflib
 import re
 import types
 from collections.abc import Hashable, Iterator, Mapping
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import yaml
@@ -125,6 +125,12 @@ def _unknown(data: Mapping[Any, Any], known: list[str], path: str) -> Iterator[s
             yield f"{_join(path, str(key))}: unknown key: {advice}"
 
 
+def _choose(data: Any, words: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(str(data), words, 1, 0.7)
+    advice = f"did you mean {near[0]}?" if near else f"it is {' or '.join(words)}"
+    return f"{data!r:.100} is not valid: {advice}"
+
+
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
@@ -141,10 +147,14 @@ def _value(data: Any, hint: Any, path: str, wrong: list[str]) -> Any:
     try:
         if kind in _PARSERS:
             return _PARSERS[kind](data)
+        if get_origin(bare) is Literal and data not in get_args(bare):
+            raise SettingError(_choose(data, get_args(bare)), operation=path)
         return msgspec.convert(data, hint)
     except SettingError as error:
         wrong.append(f"{path}: {error.message}")
     except msgspec.ValidationError as error:
         problem, _, inner = str(error).partition(" - at `$")
+        for json_word, word in (("array", "list"), ("object", "mapping"), (" | null", "")):
+            problem = problem.replace(json_word, word)
         wrong.append(f"{path}{inner.rstrip('`')}: {problem[:1].lower()}{problem[1:]}")
     return None
