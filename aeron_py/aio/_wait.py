@@ -25,11 +25,11 @@ from aeron_py.idle import IdleStrategy
 T = TypeVar("T")
 
 
-DEFAULT_WATCH = IdleStrategy.backoff(max_park=0.005)
+DEFAULT_WATCH = IdleStrategy.backoff(max_park=0.008)
 
 # Spinning, then yielding, before the first sleep of a backoff; and how often to look although everybody has a bell.
 _SPIN_NS = 20_000
-_BELL_PARK_NS = 10_000_000
+_BELL_PARK_NS = 20_000_000
 
 
 class Watch:

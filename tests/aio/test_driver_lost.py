@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -75,6 +77,30 @@ async def test_every_wait_ends_with_the_reason(tmp_path: Path) -> None:
                 assert waits.ended[name].recovery is aeron.Recovery.RECONNECT  # type: ignore[attr-defined]
             with pytest.raises(aeron.DriverTimeoutError):
                 await silent.receive()
+
+
+async def test_adds_at_a_driver_that_stands_still(tmp_path: Path) -> None:
+    with DriverProcess(tmp_path / "aeron") as driver:
+        async with aeron.AsyncClient.connect(driver.aeron_dir, driver_timeout=LONG) as client:
+            os.kill(driver.pid, signal.SIGSTOP)
+            try:
+                for add in (client.add_subscription, client.add_publication, client.add_exclusive_publication):
+                    with pytest.raises(aeron.TimedOutError, match=driver.aeron_dir):
+                        await add("aeron:ipc", 1, timeout=0.05)
+                    with anyio.move_on_after(0.05) as scope:
+                        await add("aeron:ipc", 1)
+                    assert scope.cancelled_caught
+            finally:
+                os.kill(driver.pid, signal.SIGCONT)
+            with anyio.fail_after(LONG):
+                async with (
+                    client.add_subscription("aeron:ipc", 2),
+                    client.add_publication("aeron:ipc", 2) as publication,
+                ):
+                    await publication.wait_connected()
+                # What was given up went away again when the driver went on.
+                while [counter for counter in client.counters if " 1 aeron:ipc" in counter.label]:
+                    await anyio.sleep(0.02)
 
 
 async def test_archive_waits_end_with_the_reason(tmp_path: Path) -> None:

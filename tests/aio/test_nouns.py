@@ -188,14 +188,12 @@ async def test_cancelled_adds_leave_nothing_behind(driver: aeron.MediaDriver) ->
                 await anyio.sleep(0.02)
 
 
-async def test_refused_and_late_adds_raise(driver: aeron.MediaDriver) -> None:
+async def test_refused_adds_raise(driver: aeron.MediaDriver) -> None:
     async with connect(driver) as client:
         with pytest.raises(aeron.AeronError):
             await client.add_subscription("aeron:udp?endpoint=no.such.host.invalid:4000", 1)
         with pytest.raises(aeron.SettingError):
             await client.add_subscription("aeron:ipc?term-lenght=64k", 1)
-        with pytest.raises(aeron.TimedOutError, match=driver.aeron_dir):
-            await client.add_subscription("aeron:ipc", 1, timeout=0)
     with pytest.raises(aeron.DriverTimeoutError):
         await aeron.AsyncClient.connect(driver.aeron_dir + "-not", driver_timeout=0.1)
     with anyio.move_on_after(0.05) as scope:
@@ -286,19 +284,18 @@ async def test_a_counter_is_waited_for(driver: aeron.MediaDriver) -> None:
 async def test_ten_idle_waiters_cost_next_to_nothing(driver: aeron.MediaDriver) -> None:
     async with connect(driver) as client:
         with anyio.fail_after(LONG):
+            publications = [await client.add_publication(IPC, 100 + number) for number in range(10)]
             async with anyio.create_task_group() as tasks:
-                for stream_id in range(100, 110):
-                    publication = await client.add_publication(IPC, stream_id)
-                    subscription = await client.add_subscription(IPC, stream_id)
-                    await publication.wait_connected()
+                for publication in publications:
+                    subscription = await client.add_subscription(IPC, publication.stream_id)
                     await subscription.wait_connected()
                     tasks.start_soon(subscription.receive)
                 await anyio.wait_all_tasks_blocked()
                 watch: Watch = client._watch
                 before, begin = watch.looks, time.monotonic()
                 await anyio.sleep(1)
-                # Its looks are what an idle client costs: at most one each bell_park, 10 ms, and some to begin with.
-                assert watch.looks - before <= 100 * (time.monotonic() - begin) + 50
+                # Its looks are what an idle client costs: at most one each 20 ms, and some to begin with.
+                assert watch.looks - before <= 50 * (time.monotonic() - begin) + 50
                 tasks.cancel_scope.cancel()
 
 
