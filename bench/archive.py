@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 import contextlib
 import itertools
 import shutil
@@ -24,7 +23,6 @@ from common import (
     c_peer,
     closing,
     medians,
-    pin,
     rounds,
     serve,
     stream,

@@ -1,4 +1,4 @@
-"""What one call costs in processor time: one process offers bursts to itself over IPC; offering and polling are timed apart."""
+"""What one call costs in processor time: a process offers bursts to itself, offering and polling are timed apart."""
 
 from __future__ import annotations
 

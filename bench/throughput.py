@@ -274,7 +274,7 @@ def run(settings: Settings) -> list[Row]:
 
 
 def note() -> str:
-    return f"terms of {TERM.upper()}iB and at most {LIMIT} fragments a poll for every peer, {BLOCK} messages an `offer_block`"
+    return f"terms of {TERM[:-1]} MiB and at most {LIMIT} fragments a poll for every peer, {BLOCK} messages a block"
 
 
 if __name__ == "__main__":
