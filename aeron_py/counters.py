@@ -86,6 +86,29 @@ class CountersReader:
                     return [_descriptor(raw[i]) for i in range(found)]
                 self._room = 2 * found
 
+    def ids(self, type_id: int) -> bytes:
+        """Which counters of a type there are: the same bytes as before mean that none came or went.
+
+        This costs a few nanoseconds a counter, so that it can be asked often about very many.
+
+        Args:
+            type_id: the type.
+
+        Returns:
+            16 bytes for each: ``registration_id`` (int64), ``counter_id`` (int32), ``type_id`` (int32), by counter id.
+
+        Raises:
+            ClosedError: the client is closed.
+        """
+        wanted = as_int(type_id, "type_id", 0, 2**31 - 1)
+        with self._owner_handle.using("counters"):
+            while True:
+                raw = ffi.new("shim_counter_id_t[]", self._room)
+                found = lib.shim_counters_ids(self._reader, wanted, raw, self._room)
+                if found <= self._room:
+                    return bytes(ffi.buffer(raw, found * ffi.sizeof("shim_counter_id_t")))
+                self._room = 2 * found
+
     def __iter__(self) -> Iterator[CounterDescriptor]:
         return iter(self.list())
 

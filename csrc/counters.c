@@ -102,6 +102,36 @@ int shim_counters_scan(aeron_counters_reader_t *reader, int32_t type_id, shim_co
     return found;
 }
 
+int shim_counters_ids(aeron_counters_reader_t *reader, int32_t type_id, shim_counter_id_t *ids, int capacity)
+{
+    slot_t slot;
+    const int count = slots(reader, &slot);
+    int found = 0;
+
+    for (int id = 0; id < count; id++, slot.metadata++, slot.values++)
+    {
+        const int32_t state = state_of(&slot);
+
+        if (AERON_COUNTER_RECORD_UNUSED == state)
+        {
+            break;
+        }
+
+        if (AERON_COUNTER_RECORD_ALLOCATED == state && type_id == slot.metadata->type_id)
+        {
+            if (found < capacity)
+            {
+                ids[found].registration_id = __atomic_load_n(&slot.values->registration_id, __ATOMIC_ACQUIRE);
+                ids[found].id = id;
+                ids[found].type_id = type_id;
+            }
+            found++;
+        }
+    }
+
+    return found;
+}
+
 int shim_counters_value(aeron_counters_reader_t *reader, int32_t id, int64_t registration_id, int64_t *value)
 {
     slot_t slot;

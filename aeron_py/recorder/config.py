@@ -16,7 +16,7 @@ from aeron_py.recorder._load import build, parse_yaml
 from aeron_py.recorder.names import TopicName, topic_name
 from aeron_py.recorder.rules import Rule, Rules
 from aeron_py.recorder.units import Duration, Size
-from aeron_py.uri import channel_bytes
+from aeron_py.uri import ChannelUri, channel_bytes
 
 __all__ = [
     "ArchiveCommands",
@@ -65,13 +65,20 @@ class ChannelConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def __post_init__(self) -> None:
         _checked_channel(self.channel, "channel")
-        if self.topic == "":
-            raise SettingError("topic: empty; leave it out for the channel's own name", operation="topic")
+        if self.topic is not None:
+            if not self.topic:
+                raise SettingError("topic: empty; leave it out for the channel's own name", operation="topic")
+            _checked_channel(self.recording_channel, "topic")
 
     @property
     def name(self) -> TopicName:
         """What the stream is called."""
         return TopicName.parse(self.topic) if self.topic else topic_name(self.channel, self.stream_id)
+
+    @property
+    def recording_channel(self) -> str:
+        """The channel to record, whose alias is the name when one was given: recordings are found by it again."""
+        return str(ChannelUri.parse(self.channel).with_(alias=self.topic)) if self.topic else self.channel
 
 
 class ArchiveConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["PROTOCOLS", "TopicName", "topic_name"]
+__all__ = ["PROTOCOLS", "TopicName", "channel_parameters", "place_of", "topic_name"]
 
 PROTOCOLS = ("pubsub", "rpc", "prpc", "log", "cfg", "file")
 """How a stream is meant; ``file`` stands for whatever does not say so."""
@@ -34,6 +34,23 @@ class TopicName(NamedTuple):
         return cls(protocol, topic) if colon and topic and protocol in PROTOCOLS else cls("file", text)
 
 
+def channel_parameters(channel: str) -> dict[str, str]:
+    """The parameters of a channel that nobody has checked; of a key that stands twice the first."""
+    listed = channel.partition("?")[2]
+    return dict(part.partition("=")[::2] for part in reversed(listed.split("|")) if part)
+
+
+def place_of(channel: str) -> str:
+    """Where a channel is: ``ipc``, or its endpoint, or its control address when it has none."""
+    head = channel.partition("?")[0]
+    media = _MEDIA.match(head)
+    place = (media[1] if media else head) or "unknown"
+    if place == "ipc":
+        return place
+    parameters = channel_parameters(channel)
+    return parameters.get("endpoint") or parameters.get("control") or place
+
+
 def topic_name(channel: str, stream_id: int) -> TopicName:
     """The name of the stream on a channel.
 
@@ -47,12 +64,5 @@ def topic_name(channel: str, stream_id: int) -> TopicName:
         What follows ``alias=`` in the channel. Without an alias ``file:ipc/<stream id>`` or
         ``file:<endpoint>/<stream id>``; ``control`` stands in for an endpoint that is missing.
     """
-    head, _, listed = channel.partition("?")
-    parameters = dict(part.partition("=")[::2] for part in reversed(listed.split("|")))
-    if alias := parameters.get("alias"):
-        return TopicName.parse(alias)
-    media = _MEDIA.match(head)
-    place = (media[1] if media else head) or "unknown"
-    if place != "ipc":
-        place = parameters.get("endpoint") or parameters.get("control") or place
-    return TopicName("file", f"{place}/{stream_id}")
+    alias = channel_parameters(channel).get("alias")
+    return TopicName.parse(alias) if alias else TopicName("file", f"{place_of(channel)}/{stream_id}")

@@ -32,3 +32,14 @@ int64_t shim_counter_add(int64_t *address, int64_t difference);
 
 /* Set it if it is as expected: whether it was. */
 bool shim_counter_compare_and_set(int64_t *address, int64_t expected, int64_t value);
+
+typedef struct shim_counter_id_stct
+{
+    int64_t registration_id;
+    int32_t id;
+    int32_t type_id;
+}
+shim_counter_id_t;
+
+/* Which counters of a type there are, without what they say: how many, which can be more than fit. */
+int shim_counters_ids(aeron_counters_reader_t *reader, int32_t type_id, shim_counter_id_t *ids, int capacity);
