@@ -31,6 +31,7 @@ async def await_recorded(archive: AsyncArchive, session_id: int, stream_id: int,
     with anyio.move_on_after(limit):
         pause, asked = _FIRST_PAUSE, anyio.current_time()
         while True:
+            archive._check("await_recorded")
             found = _recorded_position(archive, session_id, stream_id)
             if found is not None:
                 recording_id, seen = found
@@ -47,8 +48,6 @@ async def await_recorded(archive: AsyncArchive, session_id: int, stream_id: int,
                     raise ArchiveError(
                         f"recording {stopped[0]} stopped at {stopped[1]}, before {wanted}", operation="await_recorded"
                     )
-            if not archive.is_connected:
-                raise archive._session.lost("await_recorded")
             await anyio.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
     progress = "no recording of it is under way" if seen is None else f"recorded up to {seen}"

@@ -116,8 +116,8 @@ class AsyncArchive(ArchiveCalls, Owner):
         self._took()
         try:
             await self._complete(call, limit)
-        except BaseException:
-            self._session.abandon(call)
+        except BaseException as error:
+            self._session.abandon(call, forget=isinstance(error, anyio.get_cancelled_exc_class()))
             raise
         if isinstance(call.error, ArchiveConnectionError):
             raise self._session.explained(call.error)
@@ -150,6 +150,13 @@ class AsyncArchive(ArchiveCalls, Owner):
 
     def _limit(self, timeout: Duration | None) -> float:
         return self.context.message_timeout if timeout is None else seconds(timeout, "timeout")
+
+    def _check(self, operation: str) -> None:
+        """Raises when this is closed, or its session or driver is lost."""
+        self.client.sync._check(operation)
+        self._drain()
+        if self._session.failure is not None:
+            raise self._session.lost(operation)
 
     def _drain(self) -> None:
         self._session.drain()
@@ -356,6 +363,5 @@ class _Signals(AsyncIterator[RecordingSignalEvent]):
             if self.ready:
                 return self.ready.popleft()
             archive._session.raise_late("recording_signals")
-            if archive._session.failure is not None:
-                raise archive._session.lost("recording_signals")
+            archive._check("recording_signals")
             await archive._arrival.wait()

@@ -79,6 +79,7 @@ class Session:
         self._calls: dict[int, Call[Any]] = {}
         self._listing: Call[Any] | None = None
         self._names: OrderedDict[int, str] = OrderedDict()
+        self._forgotten: OrderedDict[int, None] = OrderedDict()
         self._event = ffi.new("shim_event_t *")
         self._draining = False
         self.taken = 0
@@ -193,7 +194,10 @@ class Session:
             error = archive_error(event.relevant_id, text(event.data, event.length), name, event.id)
             if call is None or call.done or call.abandoned:
                 self._end(call)
-                self._keep(error)
+                if event.id in self._forgotten:
+                    self._unreported.append(error)
+                else:
+                    self._keep(error)
             elif event.relevant_id in call.request.tolerated:
                 call.response.refused = event.relevant_id
                 self._end(call)
@@ -321,9 +325,18 @@ class Session:
             if call.request.expected is not None:
                 self._listing = call
 
-    def abandon(self, call: Call[Any]) -> None:
-        """Nobody waits for the call any more. A listing goes on at the archive, so others wait for its end."""
+    def abandon(self, call: Call[Any], *, forget: bool = False) -> None:
+        """Nobody waits for the call any more. A listing goes on at the archive, so others wait for its end.
+
+        Args:
+            call: it.
+            forget: an error that comes of it later concerns the error handler, but no other call.
+        """
         with self._lock:
+            if forget:
+                self._forgotten[call.correlation_id] = None
+                while len(self._forgotten) > _REMEMBERED:
+                    self._forgotten.popitem(last=False)
             call.abandoned = True
             if self._listing is not call:
                 self._calls.pop(call.correlation_id, None)
