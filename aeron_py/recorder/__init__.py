@@ -6,7 +6,16 @@ What stands here is loaded at its first use.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aeron_py.recorder.committed import Committed as Committed
+    from aeron_py.recorder.committed import read_committed as read_committed
+    from aeron_py.recorder.entries import Image as Image
+    from aeron_py.recorder.entries import StreamInfo as StreamInfo
+    from aeron_py.recorder.entries import Tick as Tick
+    from aeron_py.recorder.journal import JournalWriter as JournalWriter
+    from aeron_py.recorder.timeindex import TimeIndex as TimeIndex
 
 _HOMES = {
     "Committed": "committed",

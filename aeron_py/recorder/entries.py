@@ -22,6 +22,9 @@ MORE: Final = 1
 """Flag: the next entry, of the same kind and time, goes on with this one."""
 
 
+_OPENED = ("index", "topic", "recording_id", "channel", "stream_id", "session_id", "start_position", "rule")
+
+
 class EntryKind(enum.IntEnum):
     """What an entry of the journal says."""
 
@@ -42,7 +45,7 @@ class EntryKind(enum.IntEnum):
 class StreamInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One stream in the history: one recording of a topic, or a part of one.
 
-    The first eight are what the journal keeps of it. The rest is known when it is read: leave it out for
+    The first seven and the index are what the journal keeps of it. The rest is known when it is read: leave it out for
     ``JournalWriter.open_stream``.
 
     Args:
@@ -110,7 +113,7 @@ class Entry(NamedTuple):
         position: where it begins in the journal's stream.
         kind: what it says.
         flags: :data:`MORE` or 0.
-        count: items in its body.
+        items: how many are in its body.
         time_ns: when it was written, nanoseconds since 1970.
         image_position: where the latest image before it begins, -1 when there is none.
         record_position: where the latest entry before it begins that is neither tick nor image, -1 when there is none.
@@ -120,7 +123,7 @@ class Entry(NamedTuple):
     position: int
     kind: int
     flags: int
-    count: int
+    items: int
     time_ns: int
     image_position: int
     record_position: int
@@ -145,6 +148,17 @@ def decode(payload: bytes, checksum: int, position: int = -1) -> Entry | None:
     if version != VERSION:
         return None
     return Entry(position, kind, flags, count, time_ns, image, record, payload[HEADER.size :])
+
+
+def opened_body(info: StreamInfo) -> bytes:
+    """The body of OPENED."""
+    return msgspec.json.encode({name: getattr(info, name) for name in _OPENED})
+
+
+def opened(entry: Entry, journal: int, base: int) -> StreamInfo:
+    """The stream that an OPENED entry tells of; its index counts from ``base`` on."""
+    info = msgspec.json.decode(entry.body, type=StreamInfo)
+    return msgspec.structs.replace(info, index=base + info.index, journal=journal, opened_ns=entry.time_ns)
 
 
 def encode(entry: Entry) -> bytes:
