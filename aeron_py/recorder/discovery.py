@@ -1,8 +1,8 @@
 """Discovery: which streams are published on a media driver, and which recordings run, from the driver's counters.
 
 There is no event for a new publication of somebody else's. A look costs some microseconds while nothing changes, also
-with a thousand streams; only counters that are new are taken apart. What can't be understood is told once and left out: it
-never stops the others.
+with a thousand streams; only counters that are new are taken apart. What can't be understood is told once and left
+out: it never stops the others.
 """
 
 from __future__ import annotations
@@ -157,6 +157,7 @@ class _Watch(Generic[T]):
         self._ids = b""
         # What each counter means, by (registration id, counter id); None for what is left out.
         self._known: dict[tuple[int, int], T | None] = {}
+        self._unfinished: set[tuple[int, int]] = set()
 
     def _understand(self, counter: CounterDescriptor) -> T | None:
         raise NotImplementedError
@@ -181,9 +182,14 @@ class _Watch(Generic[T]):
         gone = [self._known.pop(key) for key in list(self._known) if key not in there]
         came: list[T] = []
         bad: list[BadCounter] = []
+        unfinished: set[tuple[int, int]] = set()
         for key in sorted(there - self._known.keys()):
             counter = self._counters.read(key[1])
             if counter is None or counter.registration_id != key[0] or counter.type_id != self._type_id:
+                continue
+            if not (counter.registration_id and counter.owner_id) and key not in self._unfinished:
+                # A counter shows before the driver says whose it is: that takes it no longer than until the next look.
+                unfinished.add(key)
                 continue
             found: T | None = None
             try:
@@ -193,7 +199,8 @@ class _Watch(Generic[T]):
             self._known[key] = found
             if found is not None:
                 came.append(found)
-        self._ids = ids
+        self._ids = b"" if unfinished else ids
+        self._unfinished = unfinished
         return Changes(tuple(came), tuple(each for each in gone if each is not None), tuple(bad))
 
     @property
