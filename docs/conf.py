@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import command_line  # noqa: E402
+import configuration  # noqa: E402
 
 from aeron_py.settings import _KINDS  # noqa: E402
 
@@ -22,7 +23,7 @@ copyright = "the authors of aeron-py"
 release = version = importlib.metadata.version("aeron-py")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-# The tables that the benchmarks write are part of the page benchmarks.md.
+# What `make bench` writes becomes part of the page benchmarks.md.
 exclude_patterns = ["benchmarks/*"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
@@ -43,11 +44,11 @@ def _fill_in(app: Sphinx, name: str, source: list[str]) -> None:
     """The pages, or parts of them, that are made and not written."""
     if name == "reference/command_line":
         source[0] = command_line.page()
-    if name == "benchmarks":
-        tables = sorted(path.name for path in (HERE / "benchmarks").glob("*.md"))
-        source[0] += "".join(
-            f"\n```{{include}} benchmarks/{table}\n:relative-images:\n:relative-docs: .\n```\n" for table in tables
-        )
+    if name == "reference/configuration":
+        source[0] = configuration.page()
+    if name == "benchmarks" and (HERE / "benchmarks" / "index.md").exists():
+        # Its front matter and its title are for those who read it where it lies.
+        source[0] += "\n```{include} benchmarks/index.md\n:start-after: '# Benchmarks'\n:relative-images:\n```\n"
 
 
 def _adapt(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
@@ -56,12 +57,11 @@ def _adapt(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: lis
         lines.insert(0, "\\ ")
     if name == "aeron_py.DriverSettings":
         lines += ["", *_table(driver_settings())]
-    for index, line in enumerate(lines[:-1]):
-        begin = lines[index + 1]
-        if line.strip() == "Raises:" and begin.strip().startswith("As :meth:"):
+    for index in range(len(lines) - 2, -1, -1):
+        title, begin = lines[index].strip(), lines[index + 1]
+        if title == "Raises:" and begin.strip().startswith("As :meth:"):
             lines[index : index + 2] = [f"Raises as {begin.strip().removeprefix('As ')}"]
-            break
-        if line.strip() == "Returns:":
+        elif title == "Returns:":
             lines[index + 1 : index + 2] = [begin[: len(begin) - len(begin.lstrip())] + "\\ ", begin]
 
 
