@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from anyio.lowlevel import checkpoint
+from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled
 
 from aeron_py._destinations import start_destination
 from aeron_py._ffi import lib
@@ -53,8 +53,11 @@ class AsyncPublication(AsyncOwner, Publication):
             ClosedError: it is closed, or was meanwhile.
             AeronError: the driver was lost.
         """
-        await checkpoint()
+        await checkpoint_if_cancelled()
         result = self.offer_nowait(data, reserved_value)
+        if result >= 0:
+            await cancel_shielded_checkpoint()
+            return result
         while result < 0:
             await self._wait_for_room(result, wait_connected, "send")
             result = self.offer_nowait(data, reserved_value)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from anyio.lowlevel import checkpoint
+from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled
 
 from aeron_py._destinations import start_destination
 from aeron_py._ffi import ffi, lib
@@ -76,9 +76,13 @@ class AsyncSubscription(AsyncOwner, Subscription):
             AeronError: the driver was lost.
         """
         with self._turn.take("receive"):
-            await checkpoint()
-            while not (found := self._poller.poll_messages(1)):
+            await checkpoint_if_cancelled()
+            found = self._poller.poll_messages(1)
+            if found:
+                await cancel_shielded_checkpoint()
+            while not found:
                 await self._park()
+                found = self._poller.poll_messages(1)
             return found[0]
 
     async def receive_batch(self, limit: int = 4096) -> Batch:
@@ -91,9 +95,13 @@ class AsyncSubscription(AsyncOwner, Subscription):
             As :meth:`receive`.
         """
         with self._turn.take("receive_batch"):
-            await checkpoint()
-            while not len(batch := self.poll_batch(limit)):
+            await checkpoint_if_cancelled()
+            batch = self.poll_batch(limit)
+            if batch:
+                await cancel_shielded_checkpoint()
+            while not batch:
                 await self._park()
+                batch = self.poll_batch(limit)
             return batch
 
     def __aiter__(self) -> Self:
