@@ -94,8 +94,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_size(size: int) -> str:
-    """A size as :func:`parse_size` takes it."""
-    for unit in ("TiB", "GiB", "MiB", "KiB", "TB", "GB", "MB", "kB"):
-        if size and size % _BYTES[unit] == 0:
-            return f"{size // _BYTES[unit]}{unit}"
-    return str(size)
+    """A size as :func:`parse_size` takes it, as short as can be without loss."""
+    units = ("TiB", "GiB", "MiB", "KiB", "TB", "GB", "MB", "kB")
+    whole = [f"{size // _BYTES[unit]}{unit}" for unit in units if size and size % _BYTES[unit] == 0]
+    return min(whole, key=len, default=str(size))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from aeron_py import ThreadingMode
@@ -184,3 +186,17 @@ def test_what_is_not_yaml_is_named_with_its_line(text: str, said: str) -> None:
 def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "none.yaml")
+
+
+def test_the_reference_page_has_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "docs"))
+    page: str = importlib.import_module("configuration").page()
+    assert example() in page
+    sections = {line[3:].strip("`") for line in page.splitlines() if line.startswith("## ")}
+    for field in msgspec.structs.fields(RecorderConfig):
+        assert f"| `{field.name}` |" in page
+        if isinstance(field.default, msgspec.Struct) or field.name in ("rules", "channels"):
+            assert field.name in sections
+    assert all(
+        line.count("|") == 5 and not line.endswith("|  |") for line in page.splitlines() if line.startswith("| `")
+    )
