@@ -40,7 +40,8 @@ class Pairs:
         """Both ends of a new stream, connected."""
         receiver = self.subscription(channel, **subscription)
         sender = self.publication(receiver.stream_id, channel, exclusive=exclusive)
-        wait_until(lambda: sender.is_connected and receiver.is_connected, message="connected")
+        await_room(sender)
+        wait_until(lambda: receiver.is_connected, message="connected")
         return sender, receiver
 
     def subscription(self, channel: str = IPC, **arguments: Any) -> Subscription:
@@ -53,6 +54,11 @@ class Pairs:
         """One more on a stream."""
         add = self.client.add_exclusive_publication if exclusive else self.client.add_publication
         return self.closing.enter_context(add(channel, stream_id))
+
+
+def await_room(publication: Publication) -> None:
+    """Until a message can go in: its publication is connected a moment before the driver gives it a window."""
+    wait_until(lambda: publication.is_connected and publication.position_limit > 0, message="connected")
 
 
 def send(publication: Publication, data: Any, reserved_value: int | None = None) -> int:

@@ -166,7 +166,7 @@ async def test_connect_gives_up_and_says_how_far_it_came(node: aeron.ArchivingMe
     lost = type(context)(control_request_channel="aeron:ipc", control_request_stream_id=987654)
     async with aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client:
         with pytest.raises(aeron.TimedOutError, match="no archive listens there"):
-            await client.archive(lost, timeout=1.0)
+            await client.archive(lost, timeout=2.0)
         with anyio.move_on_after(0.05) as scope:
             await client.archive(lost, timeout=LONG)
         assert scope.cancelled_caught

@@ -16,7 +16,7 @@ from tests.driver_process import DriverProcess
 pytestmark = pytest.mark.timeout(170)
 
 # Short, for the tests: the client gives up when the driver has been silent for so long.
-TIMEOUT = 3.0
+TIMEOUT = 5.0
 LONG = 90
 IPC = "aeron:ipc?term-length=64k"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import socket
 import time
 
 from aeron_py.archive.client import Archive
@@ -21,14 +20,6 @@ _stream_ids = itertools.count(2000)
 def new_stream_id() -> int:
     """A stream that no other test uses."""
     return next(_stream_ids)
-
-
-def free_port() -> int:
-    """A UDP port of loopback that was free a moment ago."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def offer(publication: Publication | ExclusivePublication, data: bytes) -> int:

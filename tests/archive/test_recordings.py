@@ -25,7 +25,8 @@ from aeron_py.errors import (
     UnknownRecordingError,
 )
 from aeron_py.uri import ChannelUri
-from tests.archive.streams import CHANNEL, TIMEOUT, free_port, messages, new_stream_id, offer, record, stop_position
+from tests.archive.streams import CHANNEL, TIMEOUT, messages, new_stream_id, offer, record, stop_position
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 UNKNOWN = 1_000_000

@@ -19,8 +19,9 @@ from aeron_py.errors import (
     UnknownRecordingError,
 )
 from aeron_py.subscription import Subscription
-from tests.archive.streams import CHANNEL, TIMEOUT, free_port, messages, new_stream_id, offer, record, stop_position
+from tests.archive.streams import CHANNEL, TIMEOUT, messages, new_stream_id, offer, record, stop_position
 from tests.nodes import START_TIMEOUT
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 COUNT = 20
@@ -234,7 +235,7 @@ def test_as_many_as_the_archive_allows(tmp_path_factory: pytest.TempPathFactory)
             segment_file_length=64 * 1024,
             max_concurrent_replays=1,
             max_concurrent_recordings=1,
-            connect_timeout=1.0,
+            connect_timeout=4.0,
         ) as small,
         Client.connect(small.aeron_dir) as client,
     ):

@@ -29,9 +29,13 @@ from aeron_py.errors import (
     SettingError,
     TimedOutError,
 )
-from tests.archive.streams import CHANNEL, TIMEOUT, free_port, new_stream_id, offer, record
+from tests.archive.streams import CHANNEL, TIMEOUT, new_stream_id, offer, record
 from tests.nodes import START_TIMEOUT
+from tests.ports import free_port
 from tests.waiting import wait_until
+
+
+PUB_POS = 12
 
 
 def test_over_the_network(node: ArchivingMediaDriver, node_client: Client) -> None:
@@ -65,8 +69,8 @@ def test_two_sessions_at_once(node: ArchivingMediaDriver, node_client: Client, a
 
 def test_no_archive_there(node_client: Client) -> None:
     context = ArchiveContext(control_request_channel="aeron:ipc", control_request_stream_id=987654)
-    with pytest.raises(TimedOutError, match=r"aeron:ipc stream 987654 within 0\.3 s: no archive listens"):
-        Archive.connect(node_client, context, timeout=0.3)
+    with pytest.raises(TimedOutError, match=r"aeron:ipc stream 987654 within 2 s: no archive listens"):
+        Archive.connect(node_client, context, timeout=2)
 
 
 def test_refused_by_the_driver(node_client: Client) -> None:
@@ -194,17 +198,18 @@ def raised(session: Archive) -> AeronError | None:
     return None
 
 
-def test_a_quiet_client_keeps_its_session(node_client: Client, tmp_path: Path) -> None:
+def test_a_quiet_client_keeps_its_session(tmp_path: Path) -> None:
+    window = 32 * 1024
     with (
         MediaDriver.launch() as driver,
         ArchiveServer.launch(
-            tmp_path, driver.aeron_dir, timeout=START_TIMEOUT, session_liveness_check_interval=0.05, connect_timeout=0.5
+            tmp_path, driver.aeron_dir, timeout=START_TIMEOUT, session_liveness_check_interval=0.001
         ) as server,
         Client.connect(driver.aeron_dir) as client,
         Archive.connect(client, server.archive_context(), timeout=START_TIMEOUT) as session,
     ):
-        # The response stream holds some 2,000 pings: here they come within two seconds' time.
-        time.sleep(3)
+        # The archive asks now and then whether the client is there; no more than the window would go in if nobody read.
+        wait_until(lambda: any(c.value > window for c in client.counters.list(PUB_POS) if " 20 aeron:ipc" in c.label))
         assert session.is_connected
         assert session.list_recordings() == []
 
@@ -245,7 +250,7 @@ def test_the_driver_is_closed(tmp_path: Path) -> None:
     with (
         driver,
         ArchiveServer.launch(tmp_path, driver.aeron_dir, timeout=START_TIMEOUT) as server,
-        Client.connect(driver.aeron_dir, driver_timeout=2.0, error_handler=lambda error: None) as client,
+        Client.connect(driver.aeron_dir, driver_timeout=5.0, error_handler=lambda error: None) as client,
     ):
         session = Archive.connect(client, server.archive_context(), timeout=START_TIMEOUT)
         driver.close()
@@ -297,15 +302,17 @@ def test_credentials(tmp_path: Path) -> None:
             Archive.connect(client, wrong, timeout=START_TIMEOUT)
         assert refused.value.archive_code == ArchiveErrorCode.AUTHENTICATION_REJECTED
         with pytest.raises(TimedOutError, match="on_challenge"):
-            Archive.connect(client, context(credentials=b"admin:adminC"), timeout=1.0)
+            Archive.connect(client, context(credentials=b"admin:adminC"), timeout=5)
 
 
 @pytest.mark.parametrize("what", ["connect", "await_recorded"])
 def test_ctrl_c_is_heard_at_once(node: ArchivingMediaDriver, what: str) -> None:
     context = node.archive_context()
     script = f"""
-        import sys, time
+        import signal, sys, time
         import aeron_py as aeron
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the parent ignores
 
         with aeron.Client.connect({str(node.aeron_dir)!r}) as client:
             known = aeron.ArchiveContext(

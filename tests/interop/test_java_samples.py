@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,8 @@ from aeron_py.archive.client import Archive
 from aeron_py.archive.server import ArchivingMediaDriver
 from aeron_py.client import Client
 from tests.interop.java import START_TIMEOUT, java, sample
+from tests.ports import free_port
+from tests.streams import send
 from tests.waiting import wait_until
 
 SAMPLES = "io.aeron.samples."
@@ -19,9 +20,7 @@ COUNT = 3
 
 @pytest.fixture
 def udp() -> str:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        return f"aeron:udp?endpoint=127.0.0.1:{free.getsockname()[1]}"
+    return f"aeron:udp?endpoint=127.0.0.1:{free_port()}"
 
 
 @pytest.fixture(params=["ipc", "udp"])
@@ -57,7 +56,7 @@ def test_we_publish_and_java_receives(
     ):
         wait_until(lambda: publication.is_connected, START_TIMEOUT)
         for i in range(COUNT):
-            publication.offer(f"from Python {i}".encode())
+            send(publication, f"from Python {i}".encode())
         subscriber.wait_for("from Python", COUNT)
         for i in range(COUNT):
             assert f"<<from Python {i}>>" in subscriber.output
@@ -87,8 +86,8 @@ def test_we_record_and_java_replays(
     with node_client.add_exclusive_publication("aeron:ipc", 2004) as publication:
         wait_until(lambda: publication.is_connected)
         for i in range(COUNT):
-            position = publication.offer(f"recorded by Python {i}".encode())
-        archive.await_recorded(publication, position, timeout=30)
+            position = send(publication, f"recorded by Python {i}".encode())
+        archive.await_recorded(publication, position, timeout=START_TIMEOUT)
     archive.stop_recording("aeron:ipc", 2004)
     with java(
         SAMPLES + "archive.ReplayedBasicSubscriber", tmp_path / "output", sample(node, "aeron:ipc", 2004)
@@ -103,15 +102,15 @@ def test_archive_tool_finds_nothing_wrong(tmp_path: Path) -> None:
     with (
         ArchivingMediaDriver.launch(archive_dir, timeout=START_TIMEOUT) as node,
         Client.connect(node.aeron_dir) as client,
-        Archive.connect(client, node.archive_context()) as archive,
+        Archive.connect(client, node.archive_context(), timeout=START_TIMEOUT) as archive,
     ):
         for stream_id in (1, 2):
             archive.start_recording("aeron:ipc", stream_id)
             with client.add_exclusive_publication("aeron:ipc", stream_id) as publication:
                 wait_until(lambda publication=publication: publication.is_connected)  # type: ignore[misc]
                 for length in (1, 100, 5000):
-                    position = publication.offer(bytes(range(1, 1 + length % 255)) * (1 + length // 255))
-                archive.await_recorded(publication, position, timeout=30)
+                    position = send(publication, bytes(range(1, 1 + length % 255)) * (1 + length // 255))
+                archive.await_recorded(publication, position, timeout=START_TIMEOUT)
             archive.stop_recording("aeron:ipc", stream_id)
     with java("io.aeron.archive.ArchiveTool", tmp_path / "output", {}, str(archive_dir), "verify") as tool:
         tool.join()

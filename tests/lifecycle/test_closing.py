@@ -22,6 +22,7 @@ from aeron_py import (
     Image,
     MediaDriver,
 )
+from tests.streams import await_room, send
 from tests.waiting import wait_until
 
 
@@ -105,25 +106,29 @@ def test_use_after_close_says_what(driver: MediaDriver) -> None:
 
 
 def test_nothing_is_left() -> None:
-    def standing() -> tuple[int, int, list[str]]:
-        gc.collect()
-        return (
-            len(os.listdir("/proc/self/fd")),  # noqa: PTH208
-            len(os.listdir("/proc/self/task")),  # noqa: PTH208
-            sorted(name for name in os.listdir("/dev/shm") if str(os.getpid()) in name),  # noqa: PTH208
-        )
+    directories: list[Path] = []
 
     def once() -> None:
         things = open_all(MediaDriver.launch(ipc_term_buffer_length=64 * 1024))
+        directories.append(Path(things["driver"].aeron_dir))
         for name in reversed(things):
             things[name].close()
 
+    def descriptors() -> int:
+        gc.collect()
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+    def threads() -> set[str]:
+        return set(os.listdir("/proc/self/task"))  # noqa: PTH208
+
     once()
-    before = standing()
+    descriptors_before, threads_before = descriptors(), threads()
     for _ in range(3):
         once()
     # A thread that has ended leaves /proc a moment after it was joined.
-    wait_until(lambda: standing() <= before)
+    wait_until(lambda: threads() <= threads_before)
+    wait_until(lambda: descriptors() <= descriptors_before)
+    assert not [directory for directory in directories if directory.exists()]
 
 
 def test_mapped_files_go_with_what_they_belong_to(client: Client) -> None:
@@ -267,7 +272,7 @@ def test_a_claim_outlives_its_publication(client: Client) -> None:
         client.add_subscription("aeron:ipc", 4) as subscription,
         client.add_exclusive_publication("aeron:ipc", 4) as publication,
     ):
-        wait_until(lambda: publication.is_connected)
+        await_room(publication)
         claim = publication.try_claim(8)
         publication.close()
         with pytest.raises((AeronError, ValueError)):
@@ -281,8 +286,7 @@ def test_a_batch_outlives_everything(driver: MediaDriver) -> None:
         client.add_subscription("aeron:ipc", 4) as subscription,
         client.add_exclusive_publication("aeron:ipc", 4) as publication,
     ):
-        wait_until(lambda: publication.is_connected)
-        publication.offer(b"kept")
+        send(publication, b"kept")
         batch = wait_until(subscription.poll_batch)
     data = batch.data
     del batch

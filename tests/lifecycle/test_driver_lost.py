@@ -22,6 +22,7 @@ from aeron_py import (
     driver_info,
 )
 from tests.driver_process import DriverProcess
+from tests.streams import await_room
 from tests.waiting import wait_until
 
 # Short, for the tests: the client gives up when the driver has been silent for so long.
@@ -53,6 +54,7 @@ def test_every_handle_says_so(other: DriverProcess) -> None:
         shared = client.add_publication("aeron:ipc", 2)
         counter = client.add_counter(1001, "mine")
         wait_until(lambda: plain.images and listening.images)
+        await_room(exclusive)
         image = plain.images[0]
         claim = exclusive.try_claim(4)
         other.kill()

@@ -17,11 +17,12 @@ SETUP = """
 import gc, os, signal, sys, threading, time
 import aeron_py as aeron
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the parent ignores
 driver = aeron.MediaDriver.launch(ipc_term_buffer_length=64 * 1024)
 client = aeron.Client.connect(driver.aeron_dir)
 subscription = client.add_subscription("aeron:ipc", 1, on_available_image=lambda image: None)
 publication = client.add_exclusive_publication("aeron:ipc", 1)
-while not publication.is_connected:
+while publication.position_limit <= 0:
     time.sleep(0.001)
 print(driver.aeron_dir, flush=True)
 """
@@ -136,8 +137,8 @@ WAITS = {
 @pytest.mark.parametrize("wait", WAITS)
 def test_ctrl_c(wait: str, tmp_path: Path) -> None:
     body = f"""
-    print("waiting", flush=True)
     try:
+        print("waiting", flush=True)
         {WAITS[wait]}
     except KeyboardInterrupt:
         print("interrupted", flush=True)
@@ -153,9 +154,9 @@ def test_ctrl_c(wait: str, tmp_path: Path) -> None:
         assert process.stdout is not None
         directory = process.stdout.readline().strip()
         assert process.stdout.readline() == "waiting\n"
-        time.sleep(0.05)  # either way it is heard; this makes it likely that it is in the wait
+        time.sleep(0.05)  # heard either way; this makes it likely that it is in the wait
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=90)
     finally:
         process.kill()
         process.wait()
