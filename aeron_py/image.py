@@ -209,7 +209,7 @@ class Image(Owner):
         """As :meth:`Subscription.poll_messages`, of this image alone."""
         return self._need_poller("poll_messages").poll_messages(limit)
 
-    def poll_batch(self, limit: int = 4096) -> Batch:
+    def poll_batch(self, limit: int = 1024) -> Batch:
         """As :meth:`Subscription.poll_batch`, of this image alone."""
         return Batch(self._need_poller("poll_batch").poll_block(limit))
 

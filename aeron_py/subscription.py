@@ -120,7 +120,7 @@ class Subscription(Owner):
         """Read messages, each as an object. As :meth:`poll` else."""
         return self._poller.poll_messages(limit)
 
-    def poll_batch(self, limit: int = 4096) -> Batch:
+    def poll_batch(self, limit: int = 1024) -> Batch:
         """Read messages into one piece of memory, without the interpreter's lock and without an object for each.
 
         Args:
@@ -142,6 +142,9 @@ class Subscription(Owner):
     ) -> Iterator[Message]:
         """The messages as they come. Leave the loop at any time: what it has not given is still there.
 
+        Some messages are read ahead and kept for the next call on this subscription, so ``Image.position`` may be
+        further than what the loop has given: go by ``Message.position``.
+
         Args:
             until: the stream's position to end at, for example a recording's; None to go on for ever.
             timeout: seconds to wait for one message at most; None to wait for ever.
@@ -158,21 +161,23 @@ class Subscription(Owner):
 
     def _messages(self, until: int | None, timeout: float | None, idle: Callable[[int], None]) -> Iterator[Message]:
         empty = 0
+        waits_since = 0.0
         had_image = until is not None and bool(self.images)
         if until is not None and had_image and self._reached(until):
             return
-        waits_since = time.monotonic()
         while True:
-            # One at a time, so that whoever leaves the loop leaves nothing behind in here.
-            found = self._poller.poll_messages(1)
-            if found:
-                message = found[0]
+            # What is read ahead stays with the poller, so that whoever leaves the loop leaves nothing behind in here.
+            message = self._poller.take()
+            if message is not None:
                 yield message
                 if until is not None and message.position >= until:
                     return
-                empty, waits_since = 0, time.monotonic() if timeout is not None else 0.0
-                idle(1)
+                if empty:
+                    empty = 0
+                    idle(1)
                 continue
+            if empty == 0:
+                waits_since = time.monotonic()
             if until is not None and empty % _LOOK_EVERY == 0:
                 if self._reached(until):
                     return
@@ -188,9 +193,11 @@ class Subscription(Owner):
             idle(0)
 
     def _reached(self, position: int) -> bool:
-        """Whether all there is was read up to a position."""
+        """Whether all there is was given up to a position."""
+        if self._poller.pending:
+            return self._poller.next_position > position
         images = self.images
-        return bool(images) and not self._poller.pending and all(image.position >= position for image in images)
+        return bool(images) and all(image.position >= position for image in images)
 
     @property
     def images(self) -> list[Image]:

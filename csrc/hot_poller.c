@@ -75,6 +75,14 @@ static PyObject *poller_pending(PyObject *self, void *closure)
     return PyLong_FromSize_t(kept((poller_t *)self));
 }
 
+static PyObject *poller_next_position(PyObject *object, void *closure)
+{
+    const poller_t *self = (poller_t *)object;
+
+    (void)closure;
+    return PyLong_FromLongLong(0 == kept(self) ? -1 : self->entries[self->first].position);
+}
+
 static PyObject *poller_partials(PyObject *self, void *closure)
 {
     (void)closure;
@@ -197,6 +205,7 @@ static PyMemberDef poller_members[] = {
 
 static PyGetSetDef poller_attributes[] = {
     { "pending", poller_pending, NULL, "Messages polled and kept for the next call.", NULL },
+    { "next_position", poller_next_position, NULL, "Where the first of these ends; -1 when there is none.", NULL },
     { "partials", poller_partials, NULL, "Sessions of which a part of a message is held.", NULL },
     { NULL, NULL, NULL, NULL, NULL },
 };

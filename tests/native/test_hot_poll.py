@@ -158,12 +158,14 @@ def test_take_keeps_what_it_polled_ahead(rig: Rig) -> None:
         send(offerer, b"%d" % number)
     first = wait_until(poller.take, "a message")
     assert (first.payload, poller.pending) == (b"0", 4)
+    ahead = poller.next_position
     second = poller.take(1)
     assert second is not None
-    assert second.payload == b"1"
+    assert (second.payload, second.position) == (b"1", ahead)
     assert poller.poll_payloads(1) == [b"2"]
     assert [message.payload for message in collect(poller, 2)] == [b"3", b"4"]
     assert poller.take() is None
+    assert poller.next_position == -1
 
 
 def test_handler_may_keep_messages(rig: Rig) -> None:

@@ -104,6 +104,21 @@ def test_messages_until_a_position(pair: Pairs) -> None:
     assert receive(subscription, 1)[0].payload == b"m5"
 
 
+def test_what_messages_read_ahead_is_not_lost(pair: Pairs) -> None:
+    publication, subscription = pair()
+    positions = [send(publication, b"%d" % number) for number in range(10)]
+    for message in subscription.messages(timeout=30):
+        if message.position == positions[1]:
+            break
+    assert list(subscription.messages(until=positions[1], timeout=30)) == []
+    assert [message.payload for message in subscription.messages(until=positions[4], timeout=30)] == [b"2", b"3", b"4"]
+    assert list(subscription.messages(until=positions[4], timeout=30)) == []
+    found: list[Message] = []
+    assert subscription.poll(found.append, 1) == 1
+    assert [message.payload for message in found] == [b"5"]
+    assert [message.payload for message in receive(subscription, 4)] == [b"6", b"7", b"8", b"9"]
+
+
 def test_messages_give_up(pair: Pairs) -> None:
     publication, subscription = pair()
     with pytest.raises(TimedOutError, match=r"0\.1 s"):
