@@ -25,8 +25,9 @@ format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Options: `make bench BENCH=--quick`. pyaeron needs a Python 3.12 or newer on the PATH, or in BENCH_PYTHON.
 bench: $(VENV)/installed
-	$(BIN)/python bench/run.py
+	$(BIN)/python bench/run.py $(BENCH)
 
 docs: $(VENV)/docs
 	$(BIN)/sphinx-build -q -W --keep-going docs build/docs

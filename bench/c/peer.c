@@ -210,11 +210,12 @@ static void walk(void)
         {
             die(path);
         }
-        const uint8_t *base = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file, 0);
+        const uint8_t *base = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, file, 0);
         if (MAP_FAILED == base)
         {
             die(path);
         }
+        madvise((void *)base, (size_t)status.st_size, MADV_WILLNEED);
         for (off_t offset = 0; offset < status.st_size;)
         {
             const aeron_data_header_t *header = (const aeron_data_header_t *)(base + offset);
