@@ -20,7 +20,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bell.h"
 #include "shim.h"
 
 /* More than that at once would keep other threads of the interpreter waiting. */
@@ -120,45 +119,5 @@ offerer_t;
 
 PyObject *claim_new(offerer_t *offerer, Py_ssize_t length);
 void claim_abandon(claim_t *claim);
-
-static inline int64_t supply_reserved_value(void *clientd, uint8_t *buffer, size_t frame_length)
-{
-    (void)buffer;
-    (void)frame_length;
-    return *(const int64_t *)clientd;
-}
-
-/* Something went in: whoever is parked on the log is to look. */
-static inline int64_t ring_if_offered(const void *publication, int64_t result)
-{
-    if (result > 0)
-    {
-        shim_bell_ring(shim_bell_log(publication));
-    }
-    return result;
-}
-
-static inline int64_t offer_once(
-    void *publication, bool exclusive, const uint8_t *buffer, size_t length, int64_t *reserved_value)
-{
-    const aeron_reserved_value_supplier_t supplier = NULL == reserved_value ? NULL : supply_reserved_value;
-
-    return ring_if_offered(publication, exclusive ?
-        aeron_exclusive_publication_offer(publication, buffer, length, supplier, reserved_value) :
-        aeron_publication_offer(publication, buffer, length, supplier, reserved_value));
-}
-
-/* Turning to the next term is over with the next call or soon after. */
-static inline int64_t offer_insistently(
-    void *publication, bool exclusive, const uint8_t *buffer, size_t length, int64_t *reserved_value)
-{
-    int64_t result = offer_once(publication, exclusive, buffer, length, reserved_value);
-
-    for (int i = 0; AERON_PUBLICATION_ADMIN_ACTION == result && i < 64; i++)
-    {
-        result = offer_once(publication, exclusive, buffer, length, reserved_value);
-    }
-    return result;
-}
 
 #endif

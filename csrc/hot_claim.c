@@ -1,3 +1,4 @@
+#include "bell.h"
 #include "hot.h"
 
 #include "protocol/aeron_udp_protocol.h"

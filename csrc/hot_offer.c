@@ -1,4 +1,5 @@
 #include "hot.h"
+#include "offering.h"
 
 /* Parts of one message; more of them take a list from the heap. */
 #define PARTS (16)

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "hot.h"
+#include "offering.h"
 #include "util/aeron_error.h"
 
 size_t shim_offer_block(
