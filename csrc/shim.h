@@ -14,6 +14,7 @@
 #include "cdef/control.h"
 #include "cdef/image.h"
 #include "cdef/offer.h"
+#include "cdef/pace.h"
 #include "cdef/poll.h"
 #include "cdef/walk.h"
 #include "cdef/journal.h"
