@@ -95,7 +95,8 @@ class RecordedFiles:
         stop = self.position if stopped else -1
         fields = (0, 1, self.recording_id, 1_700_000_000_000, -1, self.start_position, stop)
         numbers = (self.initial_term_id, self.segment_length, self.term_length, MTU, self.session_id, self.stream_id)
-        texts = (text.encode() for text in (channel, channel + "?alias=x", "source"))
+        original = channel if "?" in channel else channel + "?alias=x"
+        texts = (text.encode() for text in (channel, original, "source"))
         return struct.pack("<7q6i", *fields, *numbers) + b"".join(struct.pack("<i", len(text)) + text for text in texts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 import weakref
@@ -18,7 +19,6 @@ from aeron_py.errors import ClosedError
 from aeron_py.recorder._run import Run, State
 from aeron_py.recorder.entries import HEADER, MORE, TICK_ITEM, Entry, EntryKind, Image, StreamInfo, Tick, decode
 from aeron_py.recorder.journal import JOURNAL_ALIAS
-from aeron_py.uri import ChannelUri
 
 if TYPE_CHECKING:
     from aeron_py.counters import CountersReader
@@ -36,8 +36,7 @@ def journal_recordings(archive_dir: str | os.PathLike[str]) -> list[RecordingDes
     return [
         recording
         for recording in read_catalog(archive_dir)
-        if JOURNAL_ALIAS in recording.original_channel
-        and ChannelUri.parse(recording.original_channel).get("alias") == JOURNAL_ALIAS
+        if f"alias={JOURNAL_ALIAS}" in re.split(r"[?|]", recording.original_channel)
     ]
 
 
@@ -271,10 +270,14 @@ class Ticks(Iterator[Tick]):
         return found
 
     def close(self) -> None:
-        """Close the file. May be called twice."""
+        """Close the file. May be called twice; letting go of the object closes it, too."""
         reader, self._reader, self._over = self._reader, None, True
         if reader is not None:
             reader.close()
+
+    def __del__(self) -> None:
+        if self.__dict__.get("_reader") is not None:
+            self.close()
 
     def _more(self) -> list[Tick]:
         """The next ticks, as many as come at once."""
