@@ -19,6 +19,7 @@ from aeron_py._ffi import check, ffi, lib
 from aeron_py._owner import Handle, Owner
 from aeron_py._pending import PendingAdd
 from aeron_py._waiting import Duration, seconds
+from aeron_py.aio._readable import Readable
 from aeron_py.errors import BusyError, TimedOutError
 from aeron_py.idle import IdleStrategy
 
@@ -85,7 +86,7 @@ class Waiter:
         out = ffi.new("shim_watch_entry_t **")
         check(lib.shim_watch_entry_create(out, watch.handle.get("wait"), kind, ffi.cast("void *", pointer)), "wait")
         self._entry: Any = out[0]
-        self._fd: int = lib.shim_watch_entry_fd(self._entry)
+        self._readable = Readable(lib.shim_watch_entry_fd(self._entry))
         self._waiting = False
         self._lock = threading.Lock()
         self._handle = Handle(description, self._entry, self._release, parent=parent)
@@ -95,7 +96,10 @@ class Waiter:
         with self._lock:
             lib.shim_watch_entry_detach(entry)
             if not self._waiting:
-                lib.shim_watch_entry_delete(entry)
+                self._delete(entry)
+
+    def _delete(self, entry: Any) -> None:
+        self._readable.close(lambda: lib.shim_watch_entry_delete(entry))
 
     async def wait(self, wanted: int = 0) -> None:
         """Until there is something to see, or what is waited for was closed. Always a checkpoint.
@@ -116,12 +120,12 @@ class Waiter:
             return
         self._waiting = True
         try:
-            await anyio.wait_readable(self._fd)
+            await self._readable.wait()
         finally:
             with self._lock:
                 self._waiting = False
                 if self._handle.closed:
-                    lib.shim_watch_entry_delete(entry)
+                    self._delete(entry)
                 else:
                     lib.shim_watch_unpark(entry)
 
