@@ -79,13 +79,26 @@ static void attach(shim_sample_t *sample, uint32_t first, uint32_t end)
     }
 }
 
+/* Let go of counters that are freed: their slots may stay unused, and another counter be the stream's. */
+static void detach(shim_sample_t *sample)
+{
+    for (uint32_t i = 0; i < sample->open; i++)
+    {
+        stream_t *stream = &sample->streams[i];
+        if (stream->counter_id >= 0 && AERON_COUNTER_RECORD_ALLOCATED !=
+            __atomic_load_n(&sample->metadata[stream->counter_id].state, __ATOMIC_ACQUIRE))
+        {
+            stream->counter_id = -1;
+            sample->unattached++;
+        }
+    }
+}
+
 static void wait_until(shim_sample_t *sample, int64_t deadline)
 {
     const struct timespec until = { .tv_sec = deadline / SECOND_NS, .tv_nsec = deadline % SECOND_NS };
 
-    while (!sample->stop && ETIMEDOUT != pthread_cond_timedwait(&sample->wake, &sample->lock, &until))
-    {
-    }
+    while (!sample->stop && ETIMEDOUT != pthread_cond_timedwait(&sample->wake, &sample->lock, &until));
 }
 
 static void *run(void *argument)
@@ -101,12 +114,16 @@ static void *run(void *argument)
 
         if (0 == sample->statistics.error)
         {
-            if (sample->unattached > 0 && now >= attach_next)
-            {
-                attach(sample, 0, sample->open);
-                attach_next = now + ATTACH_EVERY_NS;
-            }
             look(sample);
+            if (now >= attach_next)
+            {
+                attach_next = now + ATTACH_EVERY_NS;
+                detach(sample);
+                if (sample->unattached > 0)
+                {
+                    attach(sample, 0, sample->open);
+                }
+            }
             const int64_t position = aeron_exclusive_publication_position(sample->publication);
             if (sample->image_frequency > 0 && position - sample->image_position >= sample->image_frequency)
             {
@@ -245,8 +262,7 @@ static int make_room(shim_sample_t *sample)
     return 0;
 }
 
-static int64_t open_stream(
-    shim_sample_t *sample, const stream_t *stream, const uint8_t *body, size_t length)
+static int64_t open_stream(shim_sample_t *sample, const stream_t *stream, const uint8_t *body, size_t length)
 {
     if (stream->index != sample->opened)
     {
