@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -10,7 +11,7 @@ from aeron_py._destinations import change_destination
 from aeron_py._ffi import check, ffi, lib, text
 from aeron_py._hot import Claim, Offerer
 from aeron_py._owner import Handle, Owner
-from aeron_py._waiting import Duration
+from aeron_py._waiting import Duration, seconds, wait_for
 from aeron_py.errors import ClosedError
 from aeron_py.uri import ChannelUri
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from aeron_py.client import Client
 
 __all__ = ["ExclusivePublication", "Publication", "PublicationConstants"]
+
+_RECORDING_POSITION = 100
+_RECORDING_KEY = struct.Struct("=qi")  # recording id, session id
 
 
 @dataclass(frozen=True)
@@ -249,6 +253,35 @@ class Publication(Owner):
     def max_message_length(self) -> int:
         """Bytes of the longest message."""
         return self.constants.max_message_length
+
+    def await_recorder(self, timeout: Duration | None = None) -> int:
+        """Wait until an archive records it: what is published from then on is recorded whole.
+
+        It watches the ``rec-pos`` counters, so the archive is on the publication's own media driver.
+
+        Args:
+            timeout: seconds to wait; None for the client's ``driver_timeout``.
+
+        Returns:
+            The id of its recording.
+
+        Raises:
+            TimedOutError: nobody records it in time.
+            ClosedError: it is closed.
+        """
+        limit = self._client.driver_timeout if timeout is None else seconds(timeout, "timeout")
+        return wait_for(self._recording_id, limit, "await_recorder", lambda: self._not_recorded(limit))
+
+    def _recording_id(self) -> int | None:
+        self._handle.get("await_recorder")
+        for counter in self._client.counters.list(_RECORDING_POSITION):
+            recording_id, session_id = _RECORDING_KEY.unpack_from(counter.key)
+            if session_id == self.session_id and f" {session_id} {self.stream_id} " in counter.label:
+                return int(recording_id)
+        return None
+
+    def _not_recorded(self, limit: float) -> str:
+        return f"no archive on this media driver records stream {self.stream_id}, {self.channel}, within {limit:g} s"
 
     def add_destination(self, channel: str | ChannelUri, *, timeout: Duration | None = None) -> None:
         """Send to one more destination (``aeron_publication_async_add_destination``): for ``control-mode=manual``.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import anyio
 from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled
 
 from aeron_py._destinations import start_destination
 from aeron_py._ffi import lib
-from aeron_py._waiting import Duration
+from aeron_py._waiting import Duration, seconds
 from aeron_py.aio._wait import AsyncOwner, finish
-from aeron_py.errors import ClosedError, OfferResult, offer_error
+from aeron_py.errors import ClosedError, OfferResult, TimedOutError, offer_error
 from aeron_py.publication import ExclusivePublication, Publication
 from aeron_py.uri import ChannelUri
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncExclusivePublication", "AsyncPublication"]
 
 _ROOM, _SUBSCRIBER_AND_ROOM, _SUBSCRIBER = 0, 1, 2
+_LOOK_EVERY = 0.005
 
 
 class AsyncPublication(AsyncOwner, Publication):
@@ -101,6 +103,17 @@ class AsyncPublication(AsyncOwner, Publication):
             if self.is_closed:
                 raise self._closed_error("wait_connected")
             await self._park(_SUBSCRIBER)
+
+    async def await_recorder(self, timeout: Duration | None = None) -> int:  # type: ignore[override]
+        """As :meth:`Publication.await_recorder`."""
+        limit = self._client.driver_timeout if timeout is None else seconds(timeout, "timeout")
+        await checkpoint()
+        with anyio.move_on_after(limit):
+            # Nothing tells that a recording begins: look for its counter.
+            while (recording_id := self._recording_id()) is None:
+                await anyio.sleep(_LOOK_EVERY)
+            return recording_id
+        raise TimedOutError(self._not_recorded(limit), operation="await_recorder")
 
     async def _wait_for_room(self, result: int, wait_connected: bool, operation: str) -> None:
         match result:

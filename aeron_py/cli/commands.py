@@ -98,15 +98,43 @@ def up(
 
 
 @app.command()
+def record(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option("--config", help="The configuration: YAML or JSON.")] = None,
+    example: Annotated[bool, typer.Option("--example", help="Print a configuration with comments and exit.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a recorder until SIGINT or SIGTERM, which end it in order, with status 0."""
+    # Here, so that other commands start without it.
+    from aeron_py.cli import record as _record
+    from aeron_py.recorder.config import example as example_text
+
+    if example:
+        print(example_text(), end="")
+        return
+    if config is None:
+        raise typer.BadParameter("name a file, or see --example", param_hint="--config")
+    raise typer.Exit(_record.record(context.obj or StopSignal(), config, as_json=as_json))
+
+
+@app.command()
 def ls(
     archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
+    topics: Annotated[
+        bool, typer.Option("--topics", help="The topics that a recorder has recorded, instead of recordings.")
+    ] = False,
     aeron_dir: AeronDir = None,
     control_channel: ControlChannel = None,
     control_stream_id: ControlStreamId = DEFAULT_CONTROL_STREAM_ID,
     timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
-    """List the recordings of an archive, also of one that does not run."""
+    """List the recordings of an archive, or the topics of its recorder, also when it does not run."""
+    if topics:
+        from aeron_py.cli import record as _record
+
+        print(_record.ls(_record.topics(archive_dir), as_json=as_json))
+        return
     if control_channel is None and only_on_disk(archive_dir):
         recordings = listing.of_directory(archive_dir)
     else:

@@ -21,6 +21,8 @@ _HOMES = {
     "Committed": "committed",
     "Image": "entries",
     "JournalWriter": "journal",
+    "Recorder": "service",
+    "RecorderState": "service",
     "StreamInfo": "entries",
     "Tick": "entries",
     "TimeIndex": "timeindex",

@@ -1,0 +1,200 @@
+"""Keeps what is recorded: the journal, what is safe on disk, volumes and how long they stay. It has a thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from aeron_py.archive.recordings import RecordingDescriptor
+from aeron_py.errors import AeronError
+from aeron_py.recorder.config import RecorderConfig
+from aeron_py.recorder.entries import EntryKind
+from aeron_py.recorder.journal import JOURNAL_ALIAS, JournalWriter
+from aeron_py.recorder.recording import RecordingSet
+from aeron_py.recorder.retention import Retention
+from aeron_py.recorder.timeindex import TimeIndex
+from aeron_py.recorder.volumes import Volumes, volume_name
+
+if TYPE_CHECKING:
+    from aeron_py.archive.client import Archive
+    from aeron_py.client import Client
+
+__all__ = ["Keeper"]
+
+_LOOK_EVERY = 0.25
+
+
+class Keeper:
+    """Everything about what was recorded, while one connection lasts.
+
+    Args:
+        config: of the recorder.
+        client: on the archive's media driver.
+        archive: a session of its own.
+        say: told what happens, in words.
+    """
+
+    def __init__(self, config: RecorderConfig, client: Client, archive: Archive, say: Callable[[str], object]) -> None:
+        self.volumes = Volumes(config.archive_dir, config.archive_cmds, say)
+        """The volumes of the archive directory."""
+        self._config, self._client, self._archive, self._say = config, client, archive, say
+        self._retention = Retention(config, archive, self.volumes, say)
+        self._recording: RecordingSet | None = None
+        self._journal: JournalWriter | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="aeron-py recorder's keeper")
+        self._failed: Exception | None = None
+        self._flushed = (time.monotonic(), 0)
+        self._retained = 0.0
+        self._told: set[str] = set()
+
+    def history(self) -> tuple[dict[int, int], int | None]:
+        """What earlier journals know.
+
+        Returns:
+            Where they left off, by recording id; and the highest recording id that they name, None without journals.
+        """
+        with TimeIndex.open(self._config.archive_dir) as index:
+            if index.end_ns is None:
+                return {}, None
+            positions = index.image_at(index.end_ns).positions
+            left_off: dict[int, int] = {}
+            for stream in index.streams:
+                _, position = positions.get(stream.index, (0, stream.start_position))
+                left_off[stream.recording_id] = max(position, left_off.get(stream.recording_id, 0))
+            journals = {stream.journal for stream in index.streams}
+        return left_off, max(left_off.keys() | journals, default=None)
+
+    def unheard(self, after: int | None) -> list[RecordingDescriptor]:
+        """The recordings after one that no journal tells of, oldest first."""
+        return [] if after is None else self._archive.list_recordings(from_recording_id=after + 1)
+
+    def open(self) -> JournalWriter:
+        """Begin a journal; the volume before ends first when its time is over."""
+        self._rotate_before_start()
+        self._journal = self._new_journal()
+        return self._journal
+
+    def _new_journal(self) -> JournalWriter:
+        config = self._config
+        return JournalWriter(
+            self._client,
+            self._archive,
+            stream_id=config.journal.stream_id,
+            channel=f"aeron:ipc?alias={JOURNAL_ALIAS}|term-length={config.journal.term_length}",
+            sample_interval=config.sample_interval,
+            image_frequency=config.image_frequency,
+            archive_dir=config.archive_dir,
+        )
+
+    def start(self, recording: RecordingSet) -> None:
+        """Begin to look after a set."""
+        self._recording = recording
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise what keeps the journal from being written."""
+        if self._failed is not None:
+            raise self._failed
+        if self._journal is not None:
+            self._journal.check()
+
+    def close(self) -> None:
+        """End the thread and the journal, after making all safe if that can be."""
+        self._stopping.set()
+        self.volumes.interrupt()
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._journal is not None:
+            try:
+                if not self._client.is_closed and self._archive.is_connected:
+                    self._journal.flush()
+            except (AeronError, OSError) as error:
+                self._say(f"the last positions were not made safe: {error}")
+            finally:
+                self._journal.close()
+
+    # -- the thread
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_LOOK_EVERY):
+            for act in (self._flush, self._rotate, self._store, self._retain):
+                try:
+                    act()
+                except Exception as error:
+                    if self._client.is_closed or not self._archive.is_connected:
+                        return  # the recorder sees it, too, and connects anew
+                    if str(error) not in self._told:
+                        self._told.add(str(error))
+                        self._say(f"{act.__name__.strip('_')}: {error}")
+
+    def _flush(self) -> None:
+        config, journal = self._config, self._journal
+        if journal is None:
+            return
+        when, size = self._flushed
+        now, moved = time.monotonic(), sum(journal.positions.values())
+        if (config.flush_interval and now - when >= config.flush_interval) or (
+            config.flush_frequency and moved - size >= config.flush_frequency
+        ):
+            journal.flush()
+            self._flushed = (now, moved)
+
+    def _store(self) -> None:
+        self.volumes.store_due()
+
+    def _retain(self) -> None:
+        now = time.monotonic()
+        if now - self._retained >= self._retention.interval:
+            self._retained = now
+            self._retention.apply()
+
+    # -- volumes
+
+    def _rotate_before_start(self) -> None:
+        interval = self._config.rotate_interval
+        with TimeIndex.open(self._config.archive_dir, self.volumes.open_journals()) as index:
+            begin, end = index.begin_ns, index.end_ns
+        if interval and begin is not None and end is not None and time.time_ns() - begin >= interval * 1e9:
+            self.volumes.rotate(end)
+
+    def _rotate(self) -> None:
+        interval = self._config.rotate_interval
+        if not interval:
+            return
+        with TimeIndex.open(self._config.archive_dir, self.volumes.open_journals()) as index:
+            begin = index.begin_ns
+        if begin is not None and time.time_ns() - begin >= interval * 1e9:
+            self.rotate()
+
+    def rotate(self) -> str:
+        """End the open volume now; its name."""
+        recording, journal = self._recording, self._journal
+        assert recording is not None
+        assert journal is not None
+        with recording.lock:
+            try:
+                ended_ns = time.time_ns()
+                positions = journal.positions
+                for each in recording.recorded.values():
+                    journal.close_stream(each.index)
+                journal.append(EntryKind.VOLUME, {"volume": volume_name(ended_ns), "ended_ns": ended_ns})
+                journal.flush()
+                journal.close()
+                journals = self.volumes.open_journals()
+                recording.journal = self._journal = journal = self._new_journal()
+                for each in recording.recorded.values():
+                    position = max(positions.get(each.index, 0), each.info.start_position)
+                    each.info = msgspec.structs.replace(each.info, start_position=position)
+                    each.index = journal.open_stream(each.info)
+            except Exception as error:
+                self._failed = error
+                raise
+        self._flushed = (time.monotonic(), 0)
+        name = self.volumes.rotate(ended_ns, journals)
+        self._say(f"volume {name} ended")
+        return name

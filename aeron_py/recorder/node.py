@@ -1,0 +1,168 @@
+"""The media driver and the archive that a recorder works with: its own, or ones that run anyway."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from aeron_py.archive.client import Archive
+from aeron_py.archive.context import ArchiveContext
+from aeron_py.archive.mark import ArchiveMark
+from aeron_py.archive.server import ArchiveServer, context_from_mark
+from aeron_py.client import Client
+from aeron_py.driver import MediaDriver, driver_info
+from aeron_py.errors import ArchiveConnectionError, ArchiveError, DriverTimeoutError
+from aeron_py.idle import IdleStrategy
+from aeron_py.recorder.config import RecorderConfig
+from aeron_py.recorder.known import Place, place
+
+__all__ = ["EmbeddedNode", "JoinedNode", "Node", "node_of"]
+
+_START_TIMEOUT = 60.0
+_CONNECT_TIMEOUT = 20.0
+# A recorder is in no hurry to hear of its driver's answers.
+_IDLE = IdleStrategy.backoff(max_park=0.008)
+
+
+class Node:
+    """What connects a recorder.
+
+    Args:
+        config: of the recorder.
+    """
+
+    aeron_dir: str
+    """The media driver's directory."""
+
+    def __init__(self, config: RecorderConfig) -> None:
+        self._config = config
+        self._own: frozenset[Place] = frozenset()
+
+    def start(self) -> None:
+        """See that what is needed runs."""
+
+    def check(self) -> None:
+        """Raise if something that is needed runs no more."""
+
+    def context(self) -> ArchiveContext:
+        """How to reach the archive."""
+        raise NotImplementedError
+
+    def own_places(self) -> frozenset[Place]:
+        """Where clients ask the archive."""
+        return self._own
+
+    def connect(self) -> Client:
+        """A client of the media driver.
+
+        Raises:
+            DriverTimeoutError: no driver lives there.
+        """
+        return Client.connect(self.aeron_dir, client_name="aeron-py recorder", idle_strategy=_IDLE)
+
+    def connect_archive(self, client: Client) -> Archive:
+        """A session with the archive.
+
+        Raises:
+            ArchiveError, TimedOutError: it can't be reached.
+        """
+        context = replace(self.context(), client_name="aeron-py recorder")
+        return Archive.connect(client, context, timeout=_CONNECT_TIMEOUT)
+
+    def close(self) -> None:
+        """End what :meth:`start` has started."""
+
+
+class EmbeddedNode(Node):
+    """A media driver inside this process and an archive beside it. An archive that ended is started again."""
+
+    def __init__(self, config: RecorderConfig) -> None:
+        super().__init__(config)
+        self._driver: MediaDriver | None = None
+        self._server: ArchiveServer | None = None
+
+    def start(self) -> None:
+        embedded = self._config.embedded
+        if self._driver is None:
+            self._driver = MediaDriver.launch(embedded.aeron_dir, **embedded.driver)
+            self.aeron_dir = self._driver.aeron_dir
+        if self._server is not None and not self._server.is_running:
+            self._server.close()
+            self._server = None
+        if self._server is None:
+            self._server = ArchiveServer.launch(
+                self._config.archive_dir,
+                self.aeron_dir,
+                timeout=_START_TIMEOUT,
+                java=embedded.java,
+                java_options=embedded.java_options,
+                **embedded.archive,
+            )
+
+    def check(self) -> None:
+        server = self._server
+        if server is None or not server.is_running:
+            status = None if server is None else server.exit_status
+            raise ArchiveError(f"the archive ended with status {status}", operation="record")
+
+    def context(self) -> ArchiveContext:
+        assert self._server is not None
+        self._own = _places(self._server.mark())
+        return self._server.archive_context()
+
+    def close(self) -> None:
+        server, driver, self._server, self._driver = self._server, self._driver, None, None
+        try:
+            if server is not None:
+                server.close()
+        finally:
+            if driver is not None:
+                driver.close()
+
+
+class JoinedNode(Node):
+    """A media driver and an archive that run anyway, now or later."""
+
+    def __init__(self, config: RecorderConfig) -> None:
+        super().__init__(config)
+        assert config.aeron_dir is not None
+        self.aeron_dir = config.aeron_dir
+
+    def connect(self) -> Client:
+        info = driver_info(self.aeron_dir)
+        if info is None or not info.alive:
+            raise DriverTimeoutError(f"no media driver runs in {self.aeron_dir}", operation="record")
+        return super().connect()
+
+    def context(self) -> ArchiveContext:
+        settings, directory = self._config.archive, self._config.archive_dir
+        if settings.control_channel is not None:
+            self._own = frozenset({place(settings.control_channel, settings.control_stream_id)})
+            return ArchiveContext(
+                control_request_channel=settings.control_channel,
+                control_request_stream_id=settings.control_stream_id,
+                control_response_channel=settings.response_channel,
+                control_response_stream_id=settings.response_stream_id,
+                message_timeout=settings.message_timeout,
+            )
+        mark = ArchiveMark.read(directory)
+        if mark is None or not mark.is_active:
+            raise ArchiveConnectionError(f"no archive runs in {Path(directory).absolute()}", operation="record")
+        if os.path.realpath(mark.aeron_dir) != os.path.realpath(self.aeron_dir):
+            raise ArchiveConnectionError(
+                f"the archive in {directory} is on the media driver in {mark.aeron_dir}, not in {self.aeron_dir}",
+                operation="record",
+            )
+        self._own = _places(mark)
+        return replace(context_from_mark(mark), message_timeout=settings.message_timeout)
+
+
+def node_of(config: RecorderConfig) -> Node:
+    """What a configuration asks for."""
+    return EmbeddedNode(config) if config.aeron_dir is None else JoinedNode(config)
+
+
+def _places(mark: ArchiveMark) -> frozenset[Place]:
+    local = place(mark.local_control_channel, mark.local_control_stream_id)
+    return frozenset({local, place(mark.control_channel, mark.control_stream_id)})
