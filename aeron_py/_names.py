@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from aeron_py.aio.archive import AsyncArchive as AsyncArchive
     from aeron_py.aio.client import AsyncClient as AsyncClient
     from aeron_py.aio.counter import AsyncCounter as AsyncCounter
+    from aeron_py.aio.join import AsyncJoin as AsyncJoin
     from aeron_py.aio.publication import AsyncExclusivePublication as AsyncExclusivePublication
     from aeron_py.aio.publication import AsyncPublication as AsyncPublication
     from aeron_py.aio.replay import AsyncRecording as AsyncRecording
@@ -95,6 +96,7 @@ _LATER = {
     "AsyncClient": "aeron_py.aio.client",
     "AsyncCounter": "aeron_py.aio.counter",
     "AsyncExclusivePublication": "aeron_py.aio.publication",
+    "AsyncJoin": "aeron_py.aio.join",
     "AsyncPublication": "aeron_py.aio.publication",
     "AsyncRecording": "aeron_py.aio.replay",
     "AsyncReplay": "aeron_py.aio.replay",
@@ -136,6 +138,7 @@ __all__ = [
     "AsyncClient",
     "AsyncCounter",
     "AsyncExclusivePublication",
+    "AsyncJoin",
     "AsyncPublication",
     "AsyncRecording",
     "AsyncReplay",

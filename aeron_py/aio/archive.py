@@ -18,6 +18,7 @@ from aeron_py.aio._arrival import Arrival
 from aeron_py.aio._opening import Opening
 from aeron_py.aio._recorded import await_recorded
 from aeron_py.aio._threads import close_in_thread
+from aeron_py.aio.join import AsyncJoin
 from aeron_py.aio.replay import AsyncRecording, AsyncReplay, AsyncReplaySubscription
 from aeron_py.archive import requests
 from aeron_py.archive._call import Call, Request
@@ -319,6 +320,40 @@ class AsyncArchive(ArchiveCalls, Owner):
                 raise
 
         return Opening(open_it, "replay")
+
+    def join(
+        self,
+        recording_id: int,
+        live_channel: str | ChannelUri,
+        live_stream_id: int,
+        *,
+        position: int | None = None,
+        replay_channel: str | ChannelUri = "aeron:ipc",
+        replay_stream_id: int | None = None,
+        timeout: Duration | None = None,
+    ) -> Opening[AsyncJoin]:
+        """Replay a recording, and go on with the live stream that it records: ``async with`` or ``await`` it.
+
+        Args:
+            recording_id: what to replay.
+            live_channel: where its publisher publishes.
+            live_stream_id: the stream there.
+            position: where to begin, in bytes, on a frame; None for the start of the recording.
+            replay_channel: where the archive replays to; one that reaches this client.
+            replay_stream_id: the stream there; None for one that nobody else uses.
+            timeout: seconds to wait for the archive to tell about the recording.
+        """
+
+        async def open_it() -> AsyncJoin:
+            recording = await self.list_recording(recording_id, timeout=timeout)
+            begin = recording.start_position if position is None else position
+            live = ChannelUri.parse(str(live_channel)).with_(session_id=recording.session_id)
+            near = recording.term_buffer_length // 4
+            return AsyncJoin(
+                self, recording_id, begin, (live, live_stream_id), (replay_channel, replay_stream_id), near
+            )
+
+        return Opening(open_it, "join")
 
     async def stop_replay(self, replay: AsyncReplay | int, *, timeout: Duration | None = None) -> None:
         """As :meth:`Archive.stop_replay`."""

@@ -1,0 +1,111 @@
+"""A replay that becomes live: nothing twice, nothing missed, and the replay again when live is lost."""
+
+from __future__ import annotations
+
+import itertools
+
+import anyio
+import pytest
+
+import aeron_py as aeron
+
+pytestmark = pytest.mark.timeout(170)
+
+stream_ids = itertools.count(7000)
+LONG = 60
+
+
+async def until_live(joined: aeron.AsyncJoin, publication: aeron.AsyncPublication, first: int) -> list[bytes]:
+    """Publishes and receives, one by one, until the messages come live; what came."""
+    received = []
+    for number in itertools.count(first):
+        await publication.send(b"%d" % number, wait_connected=True)
+        received.append((await joined.receive()).payload)
+        if joined.is_live and len(received) > 5:
+            return received
+        await anyio.sleep(0.005)
+    raise AssertionError
+
+
+async def test_past_and_present_in_one(node: aeron.ArchivingMediaDriver) -> None:
+    stream_id = next(stream_ids)
+    async with (
+        aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client,
+        client.archive(node.archive_context(), timeout=LONG) as archive,
+        archive.record("aeron:ipc", stream_id),
+    ):
+        publication = await client.add_exclusive_publication("aeron:ipc", stream_id)
+        with anyio.fail_after(LONG):
+            for number in range(2000):
+                position = await publication.send(b"%d" % number + bytes(100), wait_connected=True)
+            recording_id = await archive.await_recorded(publication, position, timeout=LONG)
+            async with archive.join(recording_id, "aeron:ipc", stream_id) as joined:
+                received = [(await joined.receive()).payload[:-100] for _ in range(2000)]
+                assert received == [b"%d" % number for number in range(2000)]
+                live = await until_live(joined, publication, 2000)
+                assert live == [b"%d" % number for number in range(2000, 2000 + len(live))]
+
+                # The publisher goes, with messages that were not received yet, and so the recording ends.
+                for number in range(50):
+                    await publication.send(b"last %d" % number)
+                await publication.aclose()
+                assert [message.payload async for message in joined] == [b"last %d" % n for n in range(50)]
+                assert not joined.is_live
+                with pytest.raises(aeron.NotConnectedError, match="has ended"):
+                    await joined.receive()
+
+
+async def test_while_the_publisher_goes_on(node: aeron.ArchivingMediaDriver) -> None:
+    stream_id, count = next(stream_ids), 20_000
+    async with (
+        aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client,
+        client.archive(node.archive_context(), timeout=LONG) as archive,
+        archive.record("aeron:ipc", stream_id),
+    ):
+        publication = await client.add_exclusive_publication("aeron:ipc", stream_id)
+        await publication.wait_connected()
+        recording_id = await archive.await_recorded(publication, timeout=LONG)
+
+        async def publish() -> None:
+            async with publication:
+                for first in range(0, count, 100):
+                    await publication.send_many([b"%d" % number for number in range(first, first + 100)])
+
+        with anyio.fail_after(LONG * 2):
+            async with anyio.create_task_group() as tasks, archive.join(recording_id, "aeron:ipc", stream_id) as joined:
+                tasks.start_soon(publish)
+                received = [int(message.payload) async for message in joined]
+        assert received == list(range(count))
+
+
+async def test_cancelled_and_closed(node: aeron.ArchivingMediaDriver) -> None:
+    stream_id = next(stream_ids)
+    async with (
+        aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client,
+        client.archive(node.archive_context(), timeout=LONG) as archive,
+        archive.record("aeron:ipc", stream_id),
+        client.add_exclusive_publication("aeron:ipc", stream_id) as publication,
+    ):
+        with anyio.fail_after(LONG):
+            position = await publication.send(b"0", wait_connected=True)
+            recording_id = await archive.await_recorded(publication, position, timeout=LONG)
+            joined = await archive.join(recording_id, "aeron:ipc", stream_id)
+            received: list[bytes] = []
+            number = 1
+            while not (joined.is_live and len(received) > 20):
+                await publication.send(b"%d" % number)
+                number += 1
+                with anyio.move_on_after(number % 7 * 0.001):
+                    while True:
+                        received.append((await joined.receive()).payload)
+            assert received == [b"%d" % each for each in range(len(received))]
+
+            async def wait() -> None:
+                with pytest.raises(aeron.ClosedError):
+                    while True:
+                        await joined.receive()
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(wait)
+                await anyio.wait_all_tasks_blocked()
+                await joined.aclose()
