@@ -1,0 +1,31 @@
+"""Playback: sessions that play any moment of what was recorded onto streams of their own.
+
+What stands here is loaded at its first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "Controls": "session",
+    "Pacer": "pacer",
+    "Remap": "topics",
+    "Session": "session",
+    "StreamIdSource": "session",
+    "TopicInfo": "topics",
+    "Value": "topics",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,140 @@
+"""One topic of a session: its recordings, one after the other, onto one stream."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from aeron_py.errors import AeronError
+from aeron_py.recorder.playback.part import Part
+from aeron_py.recorder.playback.topics import TopicInfo
+from aeron_py.uri import ChannelUri
+
+if TYPE_CHECKING:
+    from aeron_py._pending import PendingAdd
+    from aeron_py.client import Client
+    from aeron_py.publication import ExclusivePublication
+    from aeron_py.recorder.entries import StreamInfo
+
+__all__ = ["PLAYBACK_ALIAS", "Lane"]
+
+PLAYBACK_ALIAS = "file:aeron-py/playback"
+"""How the aliases of what is played begin: a recorder must not record it once more."""
+
+
+class Lane:
+    """A topic as it is played.
+
+    A publication of the session's own stays on its stream: it tells whether anybody subscribes, since the archive would
+    give up replays that nobody listens to, and keeps subscribers connected from one replay to the next.
+
+    Args:
+        client: on the archive's media driver.
+        topic: ``protocol:topic``.
+        channel: where it is played.
+        stream_id: the stream there.
+        session: the id of the session.
+        make_part: makes the part of a recording.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        topic: str,
+        channel: str,
+        stream_id: int,
+        session: str,
+        make_part: Callable[[StreamInfo, str, int], Part],
+    ) -> None:
+        self.topic = topic
+        self.channel = channel
+        self.stream_id = stream_id
+        self.parts: list[Part] = []
+        self._make_part = make_part
+        alias = f"{PLAYBACK_ALIAS}/{session}/" + "".join(c if c not in "|,?" else "_" for c in topic)
+        uri = ChannelUri.parse(channel)
+        self._replay_channel = str(uri.with_(alias=alias[:300], sparse=True))
+        self._probe: ExclusivePublication | None = None
+        self._adding: PendingAdd[ExclusivePublication] | None = client._start_add_exclusive_publication(
+            uri.with_(alias=alias[:300], sparse=True, term_length=64 * 1024), stream_id
+        )
+
+    def add(self, info: StreamInfo) -> Part:
+        """Take in a stream of the time index; the part that it is of."""
+        for part in self.parts:
+            for place, known in enumerate(part.infos):
+                if known.index == info.index:
+                    part.infos[place] = info
+                    return part
+            if part.recording_id == info.recording_id:
+                part.infos.append(info)
+                return part
+        part = self._make_part(info, self._replay_channel, self.stream_id)
+        self.parts.append(part)
+        return part
+
+    @property
+    def listening(self) -> bool:
+        """Whether anybody subscribes."""
+        return self._probe is not None and self._probe.is_connected
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is known if anybody subscribes."""
+        return self._adding is None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is under way that time should wait for."""
+        return self.ready and (
+            not self.listening or all(part.settled for may_start, part in self._playable() if may_start)
+        )
+
+    @property
+    def played(self) -> bool:
+        """Whether all that may be played now was published, or nobody listens."""
+        return self.ready and (not self.listening or all(part.played for part in self.parts))
+
+    def work(self) -> None:
+        """Bring its replays on."""
+        if self._adding is not None:
+            probe = self._adding.poll()
+            if probe is None:
+                return
+            self._probe, self._adding = probe, None
+        listening = self.listening
+        for may_start, part in self._playable():
+            part.work(listening=listening, may_start=may_start)
+
+    def _playable(self) -> Iterator[tuple[bool, Part]]:
+        """Each part, and whether all that ended before it began is played."""
+        waits: list[Part] = []
+        for part in self.parts:
+            yield not any(earlier.before(part) for earlier in waits), part
+            if part.limit > part.start and not part.over:
+                waits.append(part)
+
+    def info(self) -> TopicInfo:
+        """What it is, for those who ask."""
+        last = self.parts[-1].infos[-1]
+        return TopicInfo(
+            topic=self.topic,
+            channel=self.channel,
+            stream_id=self.stream_id,
+            published_channel=last.channel,
+            published_stream_id=last.stream_id,
+            recordings=len(self.parts),
+            listening=self.listening,
+        )
+
+    def close(self) -> None:
+        """Stop all of it."""
+        for part in self.parts:
+            with contextlib.suppress(AeronError):
+                part.let_end()
+        if self._adding is not None:
+            self._adding.cancel()
+            self._adding = None
+        if self._probe is not None:
+            self._probe.close()

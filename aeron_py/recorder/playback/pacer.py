@@ -1,0 +1,218 @@
+"""The pacer: one thread in C that moves the limits of bounded replays, one in Python that looks after the sessions."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from aeron_py._ffi import check, ffi, lib
+from aeron_py._owner import Handle, Owner
+from aeron_py.archive.client import Archive
+from aeron_py.errors import AeronError, ArchiveError
+
+if TYPE_CHECKING:
+    from aeron_py.client import Client
+    from aeron_py.counters import Counter
+
+__all__ = ["FOREVER", "Pacer", "Track", "TrackStatus", "Worked"]
+
+FOREVER: Final = 2**63 - 1
+"""A time that never comes."""
+
+_QUIET = 0.05
+_log = logging.getLogger("aeron_py.recorder")
+
+
+class Worked(Protocol):
+    """What the pacer's thread looks after."""
+
+    def work(self) -> float:
+        """Do what there is to do; returns after how many seconds to come back."""
+
+    def on_replay_error(self, error: ArchiveError) -> None:
+        """The archive tells that a replay failed; it may be another's."""
+
+
+class TrackStatus(NamedTuple):
+    """Where a track stands.
+
+    Attributes:
+        position: recorded time, nanoseconds since 1970.
+        horizon: up to which recorded time it knows all moves.
+        queued: moves that wait.
+        ticks: recorded times of which moves were made, ever.
+        late_ns: the longest delay of a move since the last look.
+        playing: whether time goes on.
+    """
+
+    position: int
+    horizon: int
+    queued: int
+    ticks: int
+    late_ns: int
+    playing: bool
+
+
+class Track:
+    """The moves of one session (``shim_pace_track_t``). Thread-safe. Made by :meth:`Pacer.add`."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+        self._status = ffi.new("shim_pace_status_t *")
+
+    def _pointer(self) -> Any:
+        return self._handle.get("playback")
+
+    @property
+    def status(self) -> TrackStatus:
+        """Where it stands."""
+        raw = ffi.new("shim_pace_status_t *")
+        lib.shim_pace_status(self._pointer(), raw)
+        return TrackStatus(raw.position, raw.horizon, raw.queued, raw.ticks, raw.late_ns, bool(raw.playing))
+
+    def push(self, times: Sequence[int], slots: Sequence[int], positions: Sequence[int], horizon: int) -> bool:
+        """Queue moves in the order of their times, all or none; whether there was room.
+
+        Args:
+            times: recorded, nanoseconds since 1970.
+            slots: which recordings they are of.
+            positions: up to which these may be played then.
+            horizon: there are no more moves than these up to this time.
+        """
+        count = len(times)
+        pushed = lib.shim_pace_push(
+            self._pointer(),
+            ffi.new("int64_t[]", times),
+            ffi.new("int32_t[]", slots),
+            ffi.new("int64_t[]", positions),
+            count,
+            horizon,
+        )
+        return bool(check(pushed, "playback"))
+
+    def play(self, speed: float, end: int) -> None:
+        """Let time go on, up to an end."""
+        lib.shim_pace_play(self._pointer(), speed, end)
+
+    def pause(self) -> None:
+        """Let time stand still."""
+        lib.shim_pace_pause(self._pointer())
+
+    def step(self, ticks: int) -> int:
+        """Make the moves of the next recorded times now: of how many."""
+        return int(lib.shim_pace_step(self._pointer(), ticks))
+
+    def seek(self, position: int) -> None:
+        """Stand at a recorded time, with nothing queued and all slots empty and without counters."""
+        lib.shim_pace_seek(self._pointer(), position)
+
+    def attach(self, slot: int, counter: Counter | None) -> None:
+        """Show a slot's position in a counter; with None in none."""
+        address = ffi.NULL if counter is None else counter._address
+        check(lib.shim_pace_attach(self._pointer(), slot, address), "playback")
+
+    def raise_to(self, slot: int, position: int) -> None:
+        """Let a slot be played up to a position, at least."""
+        check(lib.shim_pace_raise(self._pointer(), slot, position), "playback")
+
+    def follow(self, slot: int, counter_id: int, registration_id: int = 0) -> None:
+        """Let a slot follow another counter while time goes on; a negative id ends that."""
+        check(lib.shim_pace_follow(self._pointer(), slot, counter_id, registration_id), "playback")
+
+    def position(self, slot: int) -> int:
+        """Up to where a slot may be played."""
+        return int(lib.shim_pace_position(self._pointer(), slot))
+
+    def close(self) -> None:
+        """Remove it. May be called twice."""
+        self._handle.close()
+
+
+class Pacer(Owner):
+    """Plays for any number of sessions over one client: make one, and give it to each :class:`Session`.
+
+    Args:
+        client: on the archive's media driver.
+        archive: a session with the archive; the pacer connects one of its own in the same way, so that what goes wrong
+            with a replay concerns no other call.
+    """
+
+    def __init__(self, client: Client, archive: Archive) -> None:
+        self.client = client
+        self._sessions: list[Worked] = []
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stop = False
+        self.archive = Archive.connect(client, archive.context)
+        """For replays."""
+        out = ffi.new("shim_pace_t **")
+        try:
+            check(lib.shim_pace_create(out, client.counters._reader), "playback")
+        except BaseException:
+            self.archive.close()
+            raise
+        self._thread = threading.Thread(target=self._run, name="aeron-py playback", daemon=True)
+        self._handle = Handle("playback", out[0], self._release, parent=client._handle)
+        self._thread.start()
+
+    def _release(self, pace: Any) -> None:
+        self._stop = True
+        self._wake.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+        lib.shim_pace_delete(pace)
+        self.archive.close()
+
+    def add(self) -> Track:
+        """A track for a session."""
+        out = ffi.new("shim_pace_track_t **")
+        check(lib.shim_pace_add(self._handle.get("playback"), out), "playback")
+        return Track(Handle("playback track", out[0], lib.shim_pace_remove, parent=self._handle))
+
+    def look_after(self, session: Worked) -> None:
+        """Have a session's ``work`` called from now on."""
+        with self._lock:
+            self._sessions.append(session)
+        self.wake()
+
+    def forget(self, session: Worked) -> None:
+        """Not any more."""
+        with self._lock, contextlib.suppress(ValueError):
+            self._sessions.remove(session)
+
+    def wake(self) -> None:
+        """Have the sessions looked after at once."""
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._stop:
+            with self._lock:
+                sessions = list(self._sessions)
+            began = time.monotonic()
+            pause = _QUIET
+            try:
+                if sessions:
+                    self._tell_errors(sessions)
+            except AeronError as error:
+                if not self._stop:
+                    _log.warning("playback: %s", error)
+            for session in sessions:
+                try:
+                    pause = min(pause, session.work())
+                except AeronError as error:
+                    if not self._stop:
+                        _log.warning("playback: %s", error)
+            busy = time.monotonic() - began
+            # However much there is to do, others get their turn at the interpreter.
+            self._wake.wait(max(pause, min(busy, _QUIET)) if sessions else None)
+            self._wake.clear()
+
+    def _tell_errors(self, sessions: list[Worked]) -> None:
+        for error in self.archive.poll_errors():
+            if isinstance(error, ArchiveError):
+                for session in sessions:
+                    session.on_replay_error(error)

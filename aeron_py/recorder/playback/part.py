@@ -1,0 +1,372 @@
+"""One recording of a topic, as a session plays it: a bounded replay, from before its begin to after its end."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import struct
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from aeron_py.archive import requests
+from aeron_py.archive.replay import replay_params, signed_32_bits
+from aeron_py.errors import AeronError, UnknownRecordingError
+from aeron_py.recorder.playback.pacer import Pacer, Track
+
+if TYPE_CHECKING:
+    from aeron_py._pending import PendingAdd
+    from aeron_py.archive._call import Call
+    from aeron_py.counters import Counter
+    from aeron_py.recorder.entries import StreamInfo
+
+__all__ = ["Part", "Stage"]
+
+LIMIT_COUNTER_TYPE = 1900
+"""The type of the counters that bound replays of sessions."""
+
+_PUB_POS, _SUB_POS = 12, 4
+_STREAM_KEY = struct.Struct("<qii")  # registration id, session id, stream id
+_RETRY = 0.5
+_DRAIN_LOOK = 0.02
+
+
+class Stage(enum.Enum):
+    """How far a replay is."""
+
+    IDLE = "none"
+    ADDING = "its limit counter is being added"
+    ASKED = "the archive was asked"
+    FINDING = "its publication is looked for"
+    RUNNING = "it runs"
+    DRAINING = "all was sent, its subscribers still read"
+    DONE = "played"
+    STOPPING = "it is being stopped"
+
+
+class Part:
+    """A recording in the chain of a topic.
+
+    Args:
+        pacer: whose thread works on it.
+        track: the session's.
+        slot: of this recording in the track.
+        info: the stream in the time index.
+        channel: where it is played.
+        stream_id: the stream there.
+        begin: tells where a replay of it can begin that is to begin at ``cursor``.
+    """
+
+    def __init__(
+        self,
+        pacer: Pacer,
+        track: Track,
+        slot: int,
+        info: StreamInfo,
+        channel: str,
+        stream_id: int,
+        begin: Callable[[Part], int],
+    ) -> None:
+        self._pacer = pacer
+        self._track = track
+        self.slot = slot
+        self.infos = [info]
+        self.recording_id = info.recording_id
+        self._channel = channel
+        self._stream_id = stream_id
+        self._find_begin = begin
+        self.stage = Stage.IDLE
+        self.cursor = info.start_position
+        """Where its replay begins: all before is played, or was passed over."""
+        self.limit = info.start_position
+        """Up to where it was told to the track, at times still to come."""
+        self.live = False
+        """Whether more may come at any moment, so that its replay waits for it."""
+        self.error: AeronError | None = None
+        """Why its last replay failed."""
+        self._counter: Counter | None = None
+        self._adding: PendingAdd[Counter] | None = None
+        self._call: Call[int] | None = None
+        self.correlation_id = -1
+        self._replay_id: int | None = None
+        self._sent: tuple[int, int] | None = None
+        self._sent_seen = 0
+        self._not_before = 0.0
+        self._look_at = 0.0
+
+    # -- its history
+
+    @property
+    def opened_ns(self) -> int:
+        """When it began."""
+        return self.infos[0].opened_ns
+
+    @property
+    def closed_ns(self) -> int | None:
+        """When it ended, None while it goes on."""
+        return self.infos[-1].closed_ns
+
+    @property
+    def start(self) -> int:
+        """Where its history begins."""
+        return self.infos[0].start_position
+
+    @property
+    def stop(self) -> int | None:
+        """Where it ended, None while it goes on."""
+        return self.infos[-1].stop_position
+
+    def before(self, other: Part) -> bool:
+        """Whether it ended before another began."""
+        return self.closed_ns is not None and self.closed_ns <= other.opened_ns
+
+    # -- where it is
+
+    @property
+    def position(self) -> int:
+        """Up to where it may be played now."""
+        return max(self.cursor, self._track.position(self.slot))
+
+    @property
+    def sent(self) -> int:
+        """Up to where its replay has published it."""
+        if self._sent is not None:
+            value = self._pacer.client.counters.value(*self._sent)
+            if value is not None:
+                self._sent_seen = max(self._sent_seen, value)
+        return max(self.cursor, self._sent_seen)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is under way that time should wait for."""
+        return self.stage in (Stage.IDLE, Stage.RUNNING, Stage.DRAINING, Stage.DONE) and (
+            self.stage is not Stage.IDLE or self.error is not None or not self._wanted
+        )
+
+    @property
+    def _wanted(self) -> bool:
+        return self.limit > self.cursor or (self.live and self.stop is None)
+
+    @property
+    def played(self) -> bool:
+        """Whether all that it may be played now was published."""
+        return self.stage in (Stage.DRAINING, Stage.DONE) or self.sent >= self.position
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended and was played to its end, and its subscribers have all."""
+        stop = self.stop
+        return stop is not None and (self.stage is Stage.DONE or (self.stage is Stage.IDLE and self.cursor >= stop))
+
+    # -- its replay
+
+    def seek(self, position: int) -> None:
+        """Play from a position next; what runs is stopped. To be followed by the track's own seek, or to follow it."""
+        self.stop_replay()
+        self.cursor = self.limit = position
+        self._sent_seen = 0
+        self.error = None
+        self._not_before = 0.0
+        if self.stage is Stage.DONE:
+            self.stage = Stage.IDLE
+
+    def work(self, *, listening: bool, may_start: bool) -> None:
+        """Bring its replay on.
+
+        Args:
+            listening: somebody subscribes.
+            may_start: nothing that came before it is still being played.
+        """
+        if self.stage is Stage.DONE and self.limit > self.cursor:
+            self.stage = Stage.IDLE  # a later journal goes on with the recording
+        if not listening and self.stage not in (Stage.IDLE, Stage.DONE, Stage.STOPPING):
+            self.pass_over()
+        elif not listening and self.stage is Stage.IDLE:
+            self.cursor = self.position  # whoever comes later, gets what comes later
+        if self.stage is Stage.IDLE and listening and may_start and self._wanted:
+            if time.monotonic() >= self._not_before:
+                self._begin()
+        elif self.stage is Stage.ADDING:
+            self._ask()
+        elif self.stage is Stage.ASKED:
+            self._answered()
+        elif self.stage is Stage.RUNNING:
+            self._end()
+        elif self.stage is Stage.STOPPING:
+            self._stopped()
+
+    def pass_over(self) -> None:
+        """Stop its replay; what comes after now is played when somebody listens again."""
+        self.stop_replay()
+        self.cursor = self.position
+        self._sent_seen = 0
+
+    def failed(self, error: AeronError) -> None:
+        """Its replay ended with an error: go on after a while from what was published."""
+        sent = self.sent
+        self.error = error
+        self.stop_replay()
+        self.cursor = sent
+        self._not_before = time.monotonic() + _RETRY
+
+    def _begin(self) -> None:
+        try:
+            self.cursor = self._find_begin(self)
+            if self.stop is not None and self.cursor >= self.limit:
+                self._pass()  # what there was, was purged
+                return
+            self._adding = self._pacer.client._start_add_counter(
+                LIMIT_COUNTER_TYPE, f"playback limit: {self.recording_id} {self._stream_id}"
+            )
+        except UnknownRecordingError:
+            self._pass()
+        except AeronError as error:
+            self.failed(error)
+        else:
+            self.stage = Stage.ADDING
+
+    def _pass(self) -> None:
+        self.cursor = self.limit = max(self.limit, self.stop or 0)
+        self.stage = Stage.DONE
+
+    def _ask(self) -> None:
+        assert self._adding is not None
+        try:
+            counter = self._adding.poll()
+            if counter is None:
+                return
+            self._counter, self._adding = counter, None
+            counter.value = self.cursor
+            params = replay_params(self.cursor, None, counter, None)
+            request = requests.replay(self.recording_id, self._channel, self._stream_id, params)
+            self._call = self._pacer.archive._session.call(request, quietly=True)
+            self._pacer.archive._session.step(self._call)
+        except AeronError as error:
+            self.failed(error)
+            return
+        self._track.attach(self.slot, counter)
+        self.stage = Stage.ASKED
+
+    def _answered(self) -> None:
+        assert self._call is not None
+        try:
+            if not self._pacer.archive._session.step(self._call):
+                return
+            self.correlation_id = self._call.correlation_id
+            self._replay_id = self._call.result()
+        except AeronError as error:
+            self._call = None
+            self.failed(error)
+            return
+        self._call = None
+        self.error = None
+        self.stage = Stage.FINDING
+
+    @property
+    def session_id(self) -> int | None:
+        """Of the replay."""
+        return None if self._replay_id is None else signed_32_bits(self._replay_id)
+
+    def found(self, publications: dict[tuple[int, int], tuple[int, int]]) -> None:
+        """Look for its publication among counters, by session and stream: counter and registration."""
+        session_id = self.session_id
+        found = None if session_id is None else publications.get((session_id, self._stream_id))
+        if found is not None and self.stage is Stage.FINDING:
+            self._sent = found
+            self.stage = Stage.RUNNING
+
+    def _end(self) -> None:
+        stop = self.stop
+        if stop is None or self.sent < stop or self.position < stop:
+            return
+        # Without its counter a replay that has come to the counter's last value ends, and takes nothing back.
+        self._let_go_of_counter()
+        self.cursor = self.limit = max(stop, self.limit)
+        self.stage = Stage.DRAINING
+
+    def drained(self, readers: dict[tuple[int, int], int]) -> None:
+        """Look whether all subscribers have read it, at their positions by session and stream."""
+        session_id = self.session_id
+        if self.stage is Stage.DRAINING and session_id is not None:
+            position = readers.get((session_id, self._stream_id))
+            if position is None or position >= self.cursor:
+                self._forget_replay()
+                self.stage = Stage.DONE
+
+    def stop_replay(self) -> None:
+        """Stop its replay, if there is one: nothing of it comes out any more."""
+        if self._adding is not None:
+            self._adding.cancel()
+            self._adding = None
+        self._let_go_of_counter()
+        if self._call is not None or self._replay_id is not None:
+            self.stage = Stage.STOPPING
+            self._stopped()
+        elif self.stage is not Stage.STOPPING and self.stage is not Stage.DONE:
+            self.stage = Stage.IDLE
+
+    def _stopped(self) -> None:
+        session = self._pacer.archive._session
+        try:
+            if self._call is not None:
+                if not session.step(self._call):
+                    return
+                call, self._call = self._call, None
+                with contextlib.suppress(AeronError):
+                    self._replay_id = call.result()
+            if self._replay_id is not None:
+                session.send_and_forget(requests.stop_replay(self._replay_id))
+        finally:
+            if self._call is None:
+                self._forget_replay()
+                self.stage = Stage.IDLE
+
+    def reattach(self) -> None:
+        """Show its position in its counter again, after the track forgot."""
+        if self._counter is not None and self.stage is not Stage.ADDING:
+            self._track.attach(self.slot, self._counter)
+
+    def let_end(self) -> None:
+        """For good: what was published up to now still reaches its subscribers, if nothing more is under way."""
+        if self.stage is Stage.RUNNING and self.sent >= self.position:
+            self._let_go_of_counter()
+            self._forget_replay()
+            self.stage = Stage.IDLE
+        elif self.stage is Stage.DRAINING:
+            self._forget_replay()
+            self.stage = Stage.DONE
+        else:
+            self.stop_replay()
+
+    def _let_go_of_counter(self) -> None:
+        counter, self._counter = self._counter, None
+        if counter is not None:
+            with contextlib.suppress(AeronError):
+                self._track.attach(self.slot, None)
+            with contextlib.suppress(AeronError):
+                counter.close()
+
+    def _forget_replay(self) -> None:
+        self._replay_id = None
+        self._sent = None
+        self.correlation_id = -1
+
+    def __repr__(self) -> str:
+        return f"<Part {self.recording_id} {self.stage.name} cursor {self.cursor} limit {self.limit}>"
+
+
+def publications(pacer: Pacer) -> dict[tuple[int, int], tuple[int, int]]:
+    """What is published, by session and stream: counter and registration of its position."""
+    return {
+        _STREAM_KEY.unpack_from(each.key)[1:]: (each.counter_id, each.registration_id)
+        for each in pacer.client.counters.list(_PUB_POS)
+    }
+
+
+def readers(pacer: Pacer) -> dict[tuple[int, int], int]:
+    """How far the slowest subscriber is, by session and stream."""
+    found: dict[tuple[int, int], int] = {}
+    for each in pacer.client.counters.list(_SUB_POS):
+        _, session_id, stream_id = _STREAM_KEY.unpack_from(each.key)
+        found[session_id, stream_id] = min(each.value, found.get((session_id, stream_id), each.value))
+    return found

@@ -1,0 +1,405 @@
+"""Sessions of playback: any moment of what was recorded, at any speed, onto streams of their own."""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from aeron_py._waiting import Duration, seconds, wait_for
+from aeron_py.errors import ClosedError, SettingError
+from aeron_py.recorder.playback.pacer import Pacer
+from aeron_py.recorder.playback.player import PAUSE, PLAY, TAIL, Mode, Player
+from aeron_py.recorder.playback.topics import Remap, TopicFilter, TopicInfo, Value, latest_message, matches_topic
+from aeron_py.recorder.timeindex import TimeIndex
+from aeron_py.recorder.when import Batches, format_speed, format_time, parse_position, parse_speed, parse_time
+
+if TYPE_CHECKING:
+    from aeron_py.archive.client import Archive
+    from aeron_py.client import Client
+    from aeron_py.recorder.entries import StreamInfo
+    from aeron_py.subscription import Subscription
+
+__all__ = ["Controls", "Session", "StreamIdSource"]
+
+Time = str | int | datetime | None
+_MODES = (PLAY, PAUSE, TAIL)
+
+
+class Controls(msgspec.Struct, frozen=True, kw_only=True):
+    """The controls of a session, as they are read.
+
+    Args:
+        start: an RFC 3339 time, or ``Unbounded``.
+        end: the same.
+        pos: the time up to which was played; None while nothing is recorded.
+        speed: a fraction of real time, or ``Unlimited``.
+        state: ``play``, ``pause`` or ``tail``.
+        ended: whether ``end`` was reached, or the end of what there is when nothing is recorded any more.
+        pos_ns: ``pos`` in nanoseconds since 1970.
+    """
+
+    start: str
+    end: str
+    pos: str | None
+    speed: float | str
+    state: str
+    ended: bool
+    pos_ns: int | None
+
+
+class StreamIdSource:
+    """Hands out stream ids that no other session on the media driver has, until it begins anew after the last.
+
+    Args:
+        client: on the media driver.
+        first: the first stream id.
+        last: the last.
+    """
+
+    def __init__(self, client: Client, first: int = 1_000_000, last: int = 1_999_999) -> None:
+        self._client = client
+        self._first, self._count = first, last - first + 1
+
+    def __call__(self) -> int:
+        # Numbers that the driver hands out once make ids that no other process has, without asking any.
+        return self._first + self._client.next_correlation_id() % self._count
+
+
+class Session:
+    """Plays what was recorded: each topic onto a stream of its own, at the times at which it came.
+
+    It begins paused, so that subscribers can come before the first message: see :attr:`topics` and :meth:`subscribe`,
+    then set ``state`` to ``play``. Thread-safe.
+
+    Args:
+        client: on the archive's media driver.
+        archive: a session with the archive.
+        archive_dir: of the archive, whose files are read.
+        index: what was recorded when; None to open it, and close it at the end.
+        start: where it begins: a time, an offset from now (``-3d``), or None for all there is.
+        end: where it ends; None or a time to come follows what is being recorded, once all before is played.
+        pos: where to begin now, if not at ``start``.
+        speed: a fraction of real time, or ``Unlimited``.
+        state: ``pause``, ``play`` or ``tail``.
+        topics: globs of the topics to play, as in rules, with ``protocol:`` in front for one protocol; None for all.
+        remap: where topics are played; the first that matches counts.
+        loop: whether to begin anew at the end.
+        channel: where topics are played that ``remap`` does not name.
+        stream_ids: gives a stream id for each topic.
+        pacer: shared with other sessions; None for one of its own.
+        session_id: None for a new one.
+
+    Raises:
+        SettingError: a bad argument.
+        CatalogError: no archive in that directory.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        archive: Archive,
+        archive_dir: str | os.PathLike[str],
+        *,
+        index: TimeIndex | None = None,
+        start: Time = None,
+        end: Time = None,
+        pos: Time = None,
+        speed: float | str = 1.0,
+        state: Mode = PAUSE,
+        topics: Iterable[str] | None = None,
+        remap: Sequence[Remap] = (),
+        loop: bool = False,
+        channel: str = "aeron:ipc",
+        stream_ids: Callable[[], int] | None = None,
+        pacer: Pacer | None = None,
+        session_id: str | None = None,
+    ) -> None:
+        begin, stop, pace = parse_time(start), parse_time(end), parse_speed(speed)
+        where = None if pos is None else parse_position(pos)
+        _check_mode(state)
+        _check_order(begin, stop)
+        self.session_id = uuid.uuid4().hex if session_id is None else session_id
+        """Its name."""
+        self._client = client
+        self._archive_dir = archive_dir
+        self._remap = tuple(remap)
+        self._channel = channel
+        self._stream_ids = StreamIdSource(client) if stream_ids is None else stream_ids
+        self._closed = False
+        self._close_lock = threading.Lock()
+        self._owned: list[Any] = []
+        if index is None:
+            index = TimeIndex.open(archive_dir, counters=client.counters)
+            self._owned.append(index)
+        self.index = index
+        """What was recorded when."""
+        try:
+            if pacer is None:
+                pacer = Pacer(client, archive)
+                self._owned.insert(0, pacer)
+            self._player = Player(pacer, index, archive_dir, self.session_id, TopicFilter(topics), self._place)
+        except BaseException:
+            for each in self._owned:
+                each.close()
+            raise
+        player = self._player
+        with player.lock:
+            player.start, player.end, player.speed, player.loop = begin, stop, pace, loop
+            if isinstance(where, Batches):
+                player.seek(player.begin)
+                player.step(where.number)
+            elif begin is not None or where is not None:
+                player.seek(player.begin if where is None else where)
+        if state != PAUSE:
+            player.set_mode(state)
+
+    def _place(self, topic: str, info: StreamInfo) -> tuple[str, int]:
+        for each in self._remap:
+            if matches_topic(each.topic, topic):
+                channel = self._channel if each.channel is None else each.channel
+                if each.stream_id is not None:
+                    return channel, each.stream_id
+                if each.offset is not None:
+                    return channel, info.stream_id + each.offset
+                return channel, self._stream_ids()
+        return self._channel, self._stream_ids()
+
+    # -- controls
+
+    @property
+    def start(self) -> str:
+        """Where it begins, an RFC 3339 time or ``Unbounded``. Set it to one of these, or to an offset from now."""
+        return format_time(self._player.start)
+
+    @start.setter
+    def start(self, value: Time) -> None:
+        moment = parse_time(value)
+        player = self._using()
+        with player.lock:
+            _check_order(moment, player.end)
+            player.start = moment
+            if moment is not None and player.pos < moment - 1:
+                player.seek(player.begin)
+
+    @property
+    def end(self) -> str:
+        """Where it ends, an RFC 3339 time or ``Unbounded``. Set it to one of these, or to an offset from now.
+
+        Unbounded, or a time to come: when all that is recorded was played, ``state`` becomes ``tail``.
+        """
+        return format_time(self._player.end)
+
+    @end.setter
+    def end(self, value: Time) -> None:
+        moment = parse_time(value)
+        player = self._using()
+        with player.lock:
+            _check_order(player.start, moment)
+            player.set_end(moment)
+
+    @property
+    def pos(self) -> str | None:
+        """The time up to which was played; None while nothing is recorded.
+
+        Set it to a time or to an offset from now, or move it by 1 to 128 batches: ``"+10"``, ``-10``. A batch is what
+        came in one sample of the recorder. Forward they are played, at once.
+        """
+        found = self.pos_ns
+        return None if found is None else format_time(found)
+
+    @pos.setter
+    def pos(self, value: str | int | datetime) -> None:
+        where = parse_position(value)
+        player = self._using()
+        if isinstance(where, Batches):
+            player.step(where.number)
+            return
+        with player.lock:
+            begin = player.begin
+            end = where if player.end is None else player.end
+            player.seek(max(begin, min(where, end)))
+
+    @property
+    def pos_ns(self) -> int | None:
+        """:attr:`pos` in nanoseconds since 1970."""
+        player = self._using()
+        return None if self.index.begin_ns is None else player.pos
+
+    @property
+    def speed(self) -> float | str:
+        """How fast: a fraction of real time, or ``Unlimited``, which is as fast as subscribers read."""
+        return format_speed(self._player.speed)
+
+    @speed.setter
+    def speed(self, value: float | str) -> None:
+        self._using().set_speed(parse_speed(value))
+
+    @property
+    def state(self) -> Mode:
+        """``play``, ``pause``, or ``tail``, which is to play what is recorded as it comes. Set it to any of these."""
+        return self._player.mode
+
+    @state.setter
+    def state(self, value: Mode) -> None:
+        _check_mode(value)
+        self._using().set_mode(value)
+
+    @property
+    def loop(self) -> bool:
+        """Whether it begins anew at the end."""
+        return self._player.loop
+
+    @loop.setter
+    def loop(self, value: bool) -> None:
+        self._player.loop = bool(value)
+
+    def step(self, batches: int = 1) -> int:
+        """Play so many batches at once, or with a negative number go back; returns how many there were."""
+        return self._using().step(batches)
+
+    @property
+    def controls(self) -> Controls:
+        """All of them at one moment."""
+        with self._using().lock:
+            moment = self.pos_ns
+            return Controls(
+                start=self.start,
+                end=self.end,
+                pos=None if moment is None else format_time(moment),
+                speed=self.speed,
+                state=self.state,
+                ended=self.ended,
+                pos_ns=moment,
+            )
+
+    # -- data
+
+    @property
+    def topics(self) -> dict[str, TopicInfo]:
+        """Every topic in the history that the session plays, from the beginning, and where it is played."""
+        with self._using().lock:
+            return {topic: lane.info() for topic, lane in self._player.lanes.items()}
+
+    def subscribe(self, topic: str, **options: Any) -> Subscription:
+        """Subscribe to a topic as it is played.
+
+        Args:
+            topic: one of :attr:`topics`.
+            options: as for :meth:`Client.add_subscription`.
+
+        Raises:
+            SettingError: no such topic.
+        """
+        info = self.topics.get(topic)
+        if info is None:
+            known = ", ".join(sorted(self.topics)) or "none"
+            raise SettingError(f"the session has no topic {topic!r}: there are {known:.1000}", operation="subscribe")
+        return self._client.add_subscription(info.channel, info.stream_id, **options)
+
+    def value(self, topic: str) -> Value | None:
+        """The latest message of a topic at :attr:`pos`, None when none came until then."""
+        return self.values((topic,))[topic]
+
+    def values(self, topics: Iterable[str] | None = None) -> dict[str, Value | None]:
+        """The latest message of each topic at :attr:`pos`.
+
+        Args:
+            topics: which; None for all of the session.
+        """
+        player = self._using()
+        with player.lock:
+            image = self.index.image_at(player.pos)
+            result: dict[str, Value | None] = {}
+            for topic in player.lanes if topics is None else topics:
+                lane = player.lanes.get(topic)
+                if lane is None:
+                    raise SettingError(f"the session has no topic {topic!r}", operation="value")
+                result[topic] = None
+                infos = [info for part in lane.parts for info in part.infos if info.index in image.positions]
+                for info in sorted(infos, key=lambda each: each.opened_ns, reverse=True):
+                    previous, position = image.positions[info.index]
+                    recording = player.recording(info.recording_id)
+                    found = latest_message(self._archive_dir, recording, info.start_position, previous, position)
+                    if found is not None:
+                        result[topic] = found
+                        break
+            return result
+
+    @property
+    def listening(self) -> bool:
+        """Whether anybody subscribes to a topic of it."""
+        with self._player.lock:
+            return any(lane.listening for lane in self._player.lanes.values())
+
+    @property
+    def ended(self) -> bool:
+        """Whether :attr:`end` was reached, or the end of what there is when nothing is recorded any more."""
+        return self._player.ended
+
+    def wait_ended(self, timeout: Duration | None = None) -> None:
+        """Wait until it has :attr:`ended` and all who subscribe have read what was played.
+
+        Args:
+            timeout: seconds; None to wait for ever.
+
+        Raises:
+            TimedOutError: not within that time.
+        """
+        limit = float("inf") if timeout is None else seconds(timeout, "timeout")
+        wait_for(
+            lambda: (self.ended and self._using().consumed) or None,
+            limit,
+            "wait_ended",
+            lambda: f"the session is at {self.pos}, {self.state}, after {limit:g} s",
+        )
+
+    # -- life
+
+    def _using(self) -> Player:
+        if self._closed:
+            raise ClosedError(f"session {self.session_id} is closed")
+        return self._player
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
+    def close(self) -> None:
+        """End it: subscribers get what was published, and no more. May be called twice."""
+        with self._close_lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._player.close()
+        for each in self._owned:
+            each.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"{self.state} at {self.speed}"
+        return f"<Session {self.session_id} {state}>"
+
+
+def _check_mode(value: str) -> None:
+    if value not in _MODES:
+        raise SettingError(f"{value!r:.100} is no state: there are {', '.join(_MODES)}", operation="state")
+
+
+def _check_order(start: int | None, end: int | None) -> None:
+    if start is not None and end is not None and end < start:
+        raise SettingError(f"the end, {format_time(end)}, is before the start, {format_time(start)}", operation="end")
