@@ -191,6 +191,13 @@ def closing(*peers: Peer) -> Iterator[None]:
             peer.close()
 
 
+def udp_window() -> dict[str, str]:
+    """As much in flight over UDP as sockets may buffer here: what does not fit is lost and sent again."""
+    allowed = int(Path("/proc/sys/net/core/rmem_max").read_text())
+    window = min(2 << 20, 1 << (allowed.bit_length() - 1))
+    return {"aeron.socket.so_rcvbuf": str(window), "aeron.rcv.initial.window.length": str(window)}
+
+
 @contextlib.contextmanager
 def driver(threading_mode: str = "SHARED") -> Iterator[str]:
     """Aeron's own media driver, as a process: its directory."""
@@ -202,6 +209,7 @@ def driver(threading_mode: str = "SHARED") -> Iterator[str]:
         "aeron.term.buffer.sparse.file": "true",
         "aeron.dir.delete.on.shutdown": "true",
         "aeron.publication.linger.timeout": "100ms",
+        **udp_window(),
     }
     process = subprocess.Popen(
         [str(PROGRAMS / "aeronmd_s"), *[f"-D{name}={value}" for name, value in settings.items()]],

