@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from aeron_py import Client, MediaDriver
 from tests.nodes import archive, node, node_client
@@ -14,6 +15,10 @@ __all__ = ["archive", "client", "driver", "node", "node_client", "pair"]
 
 # A machine may be busy with other tests: nobody is to be given up for dead because of that.
 PATIENCE = 60.0
+
+# The same examples in each run, however slow the machine is.
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+settings.load_profile("steady")
 
 
 @pytest.fixture
