@@ -12,7 +12,7 @@ import msgspec
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.errors import AeronError
 from aeron_py.recorder.config import RecorderConfig
-from aeron_py.recorder.entries import EntryKind
+from aeron_py.recorder.entries import EntryKind, StreamInfo
 from aeron_py.recorder.journal import JOURNAL_ALIAS, JournalWriter
 from aeron_py.recorder.recording import RecordingSet
 from aeron_py.recorder.retention import Retention
@@ -52,26 +52,27 @@ class Keeper:
         self._retained = 0.0
         self._told: set[str] = set()
 
-    def history(self) -> tuple[dict[int, int], int | None]:
+    def history(self) -> tuple[dict[int, StreamInfo], int | None]:
         """What earlier journals know.
 
         Returns:
-            Where they left off, by recording id; and the highest recording id that they name, None without journals.
+            The streams by recording id, each with the position where they left off as its ``start_position``; and the
+            lowest recording id of which they may not know all, None without journals.
         """
         with TimeIndex.open(self._config.archive_dir) as index:
             if index.end_ns is None:
                 return {}, None
-            positions = index.image_at(index.end_ns).positions
-            left_off: dict[int, int] = {}
-            for stream in index.streams:
-                _, position = positions.get(stream.index, (0, stream.start_position))
-                left_off[stream.recording_id] = max(position, left_off.get(stream.recording_id, 0))
-            journals = {stream.journal for stream in index.streams}
-        return left_off, max(left_off.keys() | journals, default=None)
+            positions, streams = index.image_at(index.end_ns).positions, index.streams
+        left_off: dict[int, StreamInfo] = {}
+        for stream in streams:
+            _, position = positions.get(stream.index, (0, stream.start_position))
+            left_off[stream.recording_id] = msgspec.structs.replace(stream, start_position=position)
+        last = max((stream.journal for stream in streams), default=-1)
+        return left_off, min((each.recording_id for each in streams if each.journal == last), default=last + 1)
 
-    def unheard(self, after: int | None) -> list[RecordingDescriptor]:
-        """The recordings after one that no journal tells of, oldest first."""
-        return [] if after is None else self._archive.list_recordings(from_recording_id=after + 1)
+    def unheard(self, first: int | None) -> list[RecordingDescriptor]:
+        """The recordings from one on, of which no journal may tell all, oldest first."""
+        return [] if first is None else self._archive.list_recordings(from_recording_id=first)
 
     def open(self) -> JournalWriter:
         """Begin a journal; the volume before ends first when its time is over."""
@@ -103,15 +104,19 @@ class Keeper:
         if self._journal is not None:
             self._journal.check()
 
-    def close(self) -> None:
-        """End the thread and the journal, after making all safe if that can be."""
+    def close(self, flush: bool) -> None:
+        """End the thread and the journal.
+
+        Args:
+            flush: whether to make all safe before; not when the archive is lost.
+        """
         self._stopping.set()
         self.volumes.interrupt()
         if self._thread.ident is not None:
             self._thread.join()
         if self._journal is not None:
             try:
-                if not self._client.is_closed and self._archive.is_connected:
+                if flush:
                     self._journal.flush()
             except (AeronError, OSError) as error:
                 self._say(f"the last positions were not made safe: {error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,9 @@ __all__ = ["EmbeddedNode", "JoinedNode", "Node", "node_of"]
 
 _START_TIMEOUT = 60.0
 _CONNECT_TIMEOUT = 20.0
+_CHECK_EVERY = 1.0
+_SILENCE = 4.0
+"""Seconds without a heartbeat, which comes every second, after which a media driver is taken for dead."""
 # A recorder is in no hurry to hear of its driver's answers.
 _IDLE = IdleStrategy.backoff(max_park=0.008)
 
@@ -128,9 +132,19 @@ class JoinedNode(Node):
         super().__init__(config)
         assert config.aeron_dir is not None
         self.aeron_dir = config.aeron_dir
+        self._checked = 0.0
+
+    def check(self) -> None:
+        """A client would take ten seconds to notice."""
+        now = time.monotonic()
+        if now - self._checked >= _CHECK_EVERY:
+            self._checked = now
+            info = driver_info(self.aeron_dir, _SILENCE)
+            if info is None or not (info.alive or Path(f"/proc/{info.pid}").exists()):
+                raise DriverTimeoutError(f"the media driver in {self.aeron_dir} runs no more", operation="record")
 
     def connect(self) -> Client:
-        info = driver_info(self.aeron_dir)
+        info = driver_info(self.aeron_dir, _SILENCE)
         if info is None or not info.alive:
             raise DriverTimeoutError(f"no media driver runs in {self.aeron_dir}", operation="record")
         return super().connect()

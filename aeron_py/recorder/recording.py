@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aeron_py.archive.recordings import RecordingDescriptor, SourceLocation
 from aeron_py.archive.signals import RecordingSignal
-from aeron_py.errors import ActiveSubscriptionError, AeronError
+from aeron_py.errors import AeronError
+from aeron_py.recorder.asking import Asking, LocalSession, RecordedStream, Wide, is_own
 from aeron_py.recorder.config import RecorderConfig
 from aeron_py.recorder.discovery import (
     PUBLISHER_POSITION,
@@ -30,78 +30,14 @@ if TYPE_CHECKING:
     from aeron_py.client import Client
     from aeron_py.recorder.journal import JournalWriter
 
-__all__ = ["OWN_ALIAS", "RecordedStream", "RecordingSet", "is_own"]
-
-OWN_ALIAS = "aeron-py/"
-"""How the topics of the recorder's own streams begin."""
+__all__ = ["RecordingSet"]
 
 _AT_ONCE = 100
 """Recordings to start before looking again at what else happened."""
 # A publication that is closed still shows for some seconds, though no archive finds it any more.
 _GIVEN_UP = 12.0
-_LONGEST_PAUSE = 30.0
 _QUICK = 0.05
 """Seconds after a signal of the archive within which counters follow."""
-
-
-def is_own(config: RecorderConfig, channel: str, stream_id: int) -> bool:
-    """Whether a stream is one of a recorder's own: its journal, its control stream, what it plays."""
-    own = (config.journal.stream_id, config.control.stream_id)
-    return stream_id in own or stream_id in config.stream_ids or topic_name(channel, 0).topic.startswith(OWN_ALIAS)
-
-
-@dataclass
-class RecordedStream:
-    """A stream that is being recorded.
-
-    Args:
-        info: what the journal says of it.
-        index: its index in the journal, -1 when there is none.
-    """
-
-    info: StreamInfo
-    index: int = -1
-
-
-@dataclass
-class _Wide:
-    """A channel of which the archive records all publications."""
-
-    name: TopicName
-    channel: str
-    stream_id: int
-    source: SourceLocation
-    armed: bool
-    asked: bool = False
-
-
-@dataclass
-class _Session:
-    """A publication on this media driver."""
-
-    published: PublishedStream
-    rule: Rule | None
-    place: Place
-    recording_id: int | None = None
-    asked: float | None = None
-    ended: float | None = None
-    restarts: bool = False
-
-    @property
-    def saves(self) -> bool:
-        return self.rule is not None and self.rule.saves
-
-
-@dataclass
-class _Retry:
-    """When to try again what failed."""
-
-    failures: int = 0
-    due: float = field(default_factory=time.monotonic)
-
-    def failed(self) -> None:
-        self.due = time.monotonic() + min(_LONGEST_PAUSE, 0.5 * 2**self.failures)
-        self.failures += 1
 
 
 class RecordingSet:
@@ -113,7 +49,7 @@ class RecordingSet:
         config: what to record.
         known: streams known from earlier.
         say: told what happens, in words.
-        left_off: where earlier journals left off, by recording id.
+        left_off: what earlier journals told of, by recording id: they left off at its ``start_position``.
         own_places: where clients ask the archive.
     """
 
@@ -124,7 +60,7 @@ class RecordingSet:
         config: RecorderConfig,
         known: KnownStreams,
         say: Callable[[str], object],
-        left_off: Mapping[int, int] | None = None,
+        left_off: Mapping[int, StreamInfo] | None = None,
         own_places: frozenset[Place] = frozenset(),
     ) -> None:
         self.lock = threading.RLock()
@@ -139,17 +75,17 @@ class RecordingSet:
         channels = [each for each in config.channels if self._rules.saves(each.name)]
         self._discovery = Discovery(client.counters, channels, ignore=self._ignores)
         self._watch = RecordingWatch(client.counters, archive.archive_id)
-        self._sessions: dict[tuple[int, int], _Session] = {}
-        self._wide: dict[Place, _Wide] = {}
+        self._sessions: dict[tuple[int, int], LocalSession] = {}
+        self._wide: dict[Place, Wide] = {}
         self._unclaimed: dict[tuple[int, int], ActiveRecording] = {}
-        self._retries: dict[object, _Retry] = {}
+        self._asking = Asking(client, archive, say)
         self._quick_until = 0.0
         self._seen: set[int] = set()
         self._unwanted: set[int] = set()
         for each in channels:
             source = SourceLocation[each.source]
             where = place(each.channel, each.stream_id)
-            self._wide[where] = _Wide(each.name, each.channel, each.stream_id, source, armed=False)
+            self._wide[where] = Wide(each.name, each.channel, each.stream_id, source, armed=False)
 
     def _ignores(self, published: PublishedStream) -> bool:
         own_client = published.client_id == self._client.client_id
@@ -189,11 +125,11 @@ class RecordingSet:
             for gone in publications.gone:
                 self._on_gone(gone)
             for published in publications.came:
-                self._guarded(published.name, self._on_published, published)
+                self._asking.guarded(published.name, self._on_published, published)
             for stopped in recordings.gone:
-                self._guarded(stopped.name, self._on_stopped, stopped)
+                self._asking.guarded(stopped.name, self._on_stopped, stopped)
             for recording in recordings.came:
-                self._guarded(recording.name, self._on_recording, recording)
+                self._asking.guarded(recording.name, self._on_recording, recording)
             self._take_signals()
             self._look_after_ended()
             self._purge_unwanted()
@@ -201,20 +137,11 @@ class RecordingSet:
             self._known.save()
             return busy
 
-    def _guarded(self, what: object, act: Callable[..., object], *arguments: object) -> None:
-        """One stream's trouble is told, and stops no other; a lost archive is everyone's."""
-        try:
-            act(*arguments)
-        except AeronError as error:
-            if self._client.is_closed or not self._archive.is_connected:
-                raise
-            self._say(f"{what}: {error}")
-
     def _on_published(self, published: PublishedStream) -> None:
         if published.covered:
             return
         where = place(published.channel, published.stream_id)
-        session = _Session(published, self._rules.match(published.name), where)
+        session = LocalSession(published, self._rules.match(published.name), where)
         key = (published.stream_id, published.session_id)
         self._sessions[key] = session
         wide = self._wide.get(where)
@@ -235,10 +162,10 @@ class RecordingSet:
         session = self._sessions.pop(key, None)
         if session is None:
             return
-        self._retries.pop(key, None)
+        self._asking.forget(key)
         if session.asked is not None and session.recording_id is None and session.ended is None:
             # Nothing came of it, so nothing ends it by itself.
-            self._stop_asking(published.name, published.recording_channel, published.stream_id)
+            self._asking.stop(published.name, published.recording_channel, published.stream_id)
         if session.saves:
             self._arm(session.place)
 
@@ -267,11 +194,11 @@ class RecordingSet:
         text = f" {key[1]} {key[0]} "
         return any(text in counter.label for counter in self._client.counters.list(PUBLISHER_POSITION))
 
-    def _adopt(self, recording: ActiveRecording, session: _Session) -> None:
+    def _adopt(self, recording: ActiveRecording, session: LocalSession) -> None:
         published = session.published
         self._seen.add(recording.recording_id)
         session.recording_id, session.ended = recording.recording_id, None
-        self._retries.pop((published.stream_id, published.session_id), None)
+        self._asking.forget((published.stream_id, published.session_id))
         if channel_parameters(recording.channel).get("alias") != channel_parameters(published.channel).get("alias"):
             self._archive.update_channel(recording.recording_id, published.recording_channel)
         key = (published.stream_id, published.session_id)
@@ -281,14 +208,14 @@ class RecordingSet:
         self, recording_id: int, name: TopicName, channel: str, key: tuple[int, int], rule: Rule | None = None
     ) -> RecordedStream:
         rule = rule or self._rules.match(name)
-        start = self._archive.get_start_position(recording_id)
+        start, left = self._archive.get_start_position(recording_id), self._left_off.get(recording_id)
         info = StreamInfo(
             topic=str(name),
             recording_id=recording_id,
             channel=channel,
             stream_id=key[0],
             session_id=key[1],
-            start_position=max(start, self._left_off.get(recording_id, start)),
+            start_position=start if left is None else max(start, left.start_position),
             rule="" if rule is None else f"{rule.policy} {'|'.join(rule.protocols)}:{'|'.join(rule.topics)}",
         )
         recorded = RecordedStream(info)
@@ -321,34 +248,41 @@ class RecordingSet:
         for signal in self._archive.recording_signals():
             self._quick_until = time.monotonic() + _QUICK
             if signal.signal == RecordingSignal.STOP and signal.recording_id not in self._seen:
-                self._guarded(f"recording {signal.recording_id}", self._take_over_one, signal.recording_id)
+                self._asking.guarded(f"recording {signal.recording_id}", self._take_over_one, signal.recording_id)
 
     def _take_over_one(self, recording_id: int) -> None:
         self.take_over([self._archive.list_recording(recording_id)])
 
     def take_over(self, recordings: list[RecordingDescriptor]) -> None:
-        """Tell the journal of recordings that ended while nobody looked.
+        """Tell the journal of what was recorded while nobody looked, and ended.
 
         Args:
-            recordings: of any stream; only those are told that the rules name and that were asked for by a recorder.
+            recordings: of any stream; only those are told that earlier journals know, or that a recorder asked for.
         """
         with self.lock:
             for each in recordings:
                 if each.recording_id in self._seen or each.is_active:
                     continue
-                wide = self._wide.get(place(each.original_channel, each.stream_id))
-                known = self._known.get(place(each.original_channel, each.stream_id))
-                if (wide is None and known is None) or self._is_own(each.original_channel, each.stream_id):
-                    continue
-                self._seen.add(each.recording_id)
-                named = wide is not None and not wide.armed
-                name = wide.name if wide and named else topic_name(each.original_channel, each.stream_id)
-                if self._rules.saves(name) and each.length:
+                name = self._name_of_unheard(each)
+                if name is not None and each.length:
                     key = (each.stream_id, each.session_id)
                     recorded = self._open(each.recording_id, name, each.original_channel, key)
                     if self.journal is not None:
                         self.journal.close_stream(recorded.index, each.stop_position)
                     del self.recorded[each.recording_id]
+                self._seen.add(each.recording_id)
+
+    def _name_of_unheard(self, recording: RecordingDescriptor) -> TopicName | None:
+        channel, stream_id = recording.original_channel, recording.stream_id
+        left = self._left_off.get(recording.recording_id)
+        if left is not None:
+            return TopicName.parse(left.topic) if left.start_position < recording.stop_position else None
+        where = place(channel, stream_id)
+        wide = self._wide.get(where)
+        if self._is_own(channel, stream_id) or (wide is None and self._known.get(where) is None):
+            return None
+        name = topic_name(channel, stream_id) if wide is None or wide.armed else wide.name
+        return name if self._rules.saves(name) else None
 
     # -- asking the archive
 
@@ -357,48 +291,21 @@ class RecordingSet:
         now, asked = time.monotonic(), 0
         busy = now < self._quick_until
         for where, wide in list(self._wide.items()):
-            if not wide.asked and self._is_due(where, now):
-                wide.asked = self._ask(where, wide.name, wide.channel, wide.stream_id, wide.source)
+            if not wide.asked and self._asking.is_due(where, now):
+                wide.asked = self._asking.ask(where, wide.name, wide.channel, wide.stream_id, wide.source)
         for key, session in list(self._sessions.items()):
             if not session.saves or session.recording_id is not None or session.ended is not None:
                 continue
             busy = busy or session.asked is None or now - session.asked < 1.0
-            if session.place in self._wide or session.asked is not None or not self._is_due(key, now):
+            if session.place in self._wide or session.asked is not None or not self._asking.is_due(key, now):
                 continue
             if (asked := asked + 1) > _AT_ONCE:
                 break
             published = session.published
             channel, local = published.recording_channel, SourceLocation.LOCAL
-            if self._ask(key, published.name, channel, published.stream_id, local, auto_stop=True):
+            if self._asking.ask(key, published.name, channel, published.stream_id, local, auto_stop=True):
                 session.asked = now
         return busy
-
-    def _is_due(self, key: object, now: float) -> bool:
-        retry = self._retries.get(key)
-        return retry is None or now >= retry.due
-
-    def _ask(
-        self,
-        key: object,
-        name: TopicName,
-        channel: str,
-        stream_id: int,
-        source: SourceLocation,
-        auto_stop: bool = False,
-    ) -> bool:
-        try:
-            self._archive.start_recording(channel, stream_id, source, auto_stop)
-        except ActiveSubscriptionError:
-            return True  # asked for by a recorder that was killed
-        except AeronError as error:
-            if self._client.is_closed or not self._archive.is_connected:
-                raise
-            retry = self._retries.setdefault(key, _Retry())
-            if not retry.failures:
-                self._say(f"{name} can't be recorded for now: {error}")
-            retry.failed()
-            return False
-        return True
 
     def arm(self) -> None:
         """Listen for all known streams whose publishers are not there."""
@@ -421,9 +328,9 @@ class RecordingSet:
             return  # one of its publishers is recorded alone: both together would record it twice
         if any(each.place == where and each.asked is not None for each in self._sessions.values()):
             return
-        self._wide[where] = _Wide(name, known.channel, known.stream_id, SourceLocation.LOCAL, armed=True)
+        self._wide[where] = Wide(name, known.channel, known.stream_id, SourceLocation.LOCAL, armed=True)
 
-    def _disarm(self, wide: _Wide) -> None:
+    def _disarm(self, wide: Wide) -> None:
         """What is not to be recorded comes to a place that is recorded whole: record its streams one by one."""
         where = place(wide.channel, wide.stream_id)
         self._wide.pop(where, None)
@@ -435,9 +342,6 @@ class RecordingSet:
         if wide.asked:
             self._archive.try_stop_recording(wide.channel, wide.stream_id)
 
-    def _stop_asking(self, name: TopicName, channel: str, stream_id: int) -> None:
-        self._guarded(name, self._archive.try_stop_recording, channel, stream_id)
-
     def _look_after_ended(self) -> None:
         """Publications that go on though their recording has ended: ask again."""
         now = time.monotonic()
@@ -446,7 +350,7 @@ class RecordingSet:
                 session.ended = None
                 wide = self._wide.get(session.place)
                 if wide is not None and wide.asked:
-                    self._stop_asking(wide.name, wide.channel, wide.stream_id)
+                    self._asking.stop(wide.name, wide.channel, wide.stream_id)
                     wide.asked = False
 
     def _purge_unwanted(self) -> None:
@@ -456,7 +360,7 @@ class RecordingSet:
                     self._archive.purge_recording(recording_id)
                     self._unwanted.discard(recording_id)
             except AeronError:
-                if self._client.is_closed or not self._archive.is_connected:
+                if self._asking.is_lost:
                     raise
 
     # -- the end
@@ -467,13 +371,13 @@ class RecordingSet:
             self.step()
             for wide in self._wide.values():
                 if wide.asked:
-                    self._stop_asking(wide.name, wide.channel, wide.stream_id)
+                    self._asking.stop(wide.name, wide.channel, wide.stream_id)
             stopping = set()
             for session in self._sessions.values():
                 if session.asked is not None:
                     published = session.published
                     stopping.add(session.recording_id)
-                    self._stop_asking(published.name, published.recording_channel, published.stream_id)
+                    self._asking.stop(published.name, published.recording_channel, published.stream_id)
             self._sessions.clear()
             wides = {place(w.channel, w.stream_id) for w in self._wide.values() if w.asked}
             self._wide.clear()

@@ -197,7 +197,7 @@ class Recorder:
                 self._node.start()
                 self._serve()
             except (AeronError, OSError) as error:
-                self._lost(str(error))
+                self._lost(error.message if isinstance(error, AeronError) else str(error))
             except Exception as error:
                 _log.exception("the recorder failed and goes on")
                 self._lost(repr(error))
@@ -248,25 +248,27 @@ class Recorder:
         config = self.config
         known = KnownStreams(config.archive_dir)
         keeper = Keeper(config, client, stack.enter_context(self._node.connect_archive(client)), self._say)
-        left_off, latest = keeper.history()
+        left_off, first = keeper.history()
         own = self._node.own_places()
         recording = RecordingSet(client, archive, config, known, self._say, left_off, own)
 
         def stop() -> None:
             self._recording = self._keeper = None
+            in_order = self._stopping.is_set()
             try:
-                if self._stopping.is_set():
+                if in_order:
                     recording.stop()
             except AeronError as error:
+                in_order = False
                 self._say(f"stopping: {error}")
             finally:
-                keeper.close()
+                keeper.close(flush=in_order)
 
         recording.journal = keeper.open()
         stack.callback(stop)
         recording.step()
         recording.arm()
-        recording.take_over(keeper.unheard(latest))
+        recording.take_over(keeper.unheard(first))
         self._recording, self._keeper = recording, keeper
         keeper.start(recording)
         return recording

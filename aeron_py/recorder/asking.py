@@ -1,0 +1,151 @@
+"""What a recorder asks of its archive for each stream, and what became of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aeron_py.archive.recordings import SourceLocation
+from aeron_py.errors import ActiveSubscriptionError, AeronError
+from aeron_py.recorder.config import RecorderConfig
+from aeron_py.recorder.discovery import PublishedStream
+from aeron_py.recorder.entries import StreamInfo
+from aeron_py.recorder.known import Place
+from aeron_py.recorder.names import TopicName, topic_name
+from aeron_py.recorder.rules import Rule
+
+if TYPE_CHECKING:
+    from aeron_py.archive.client import Archive
+    from aeron_py.client import Client
+
+__all__ = ["Asking", "LocalSession", "RecordedStream", "Wide", "is_own"]
+
+_LONGEST_PAUSE = 30.0
+_OWN_ALIAS = "aeron-py/"
+
+
+def is_own(config: RecorderConfig, channel: str, stream_id: int) -> bool:
+    """Whether a stream is one of a recorder's own: its journal, its control stream, what it plays."""
+    own = (config.journal.stream_id, config.control.stream_id)
+    return stream_id in own or stream_id in config.stream_ids or topic_name(channel, 0).topic.startswith(_OWN_ALIAS)
+
+
+@dataclass
+class RecordedStream:
+    """A stream that is being recorded.
+
+    Args:
+        info: what the journal says of it.
+        index: its index in the journal, -1 when there is none.
+    """
+
+    info: StreamInfo
+    index: int = -1
+
+
+@dataclass
+class Wide:
+    """A channel of which the archive records all publications."""
+
+    name: TopicName
+    channel: str
+    stream_id: int
+    source: SourceLocation
+    armed: bool
+    asked: bool = False
+
+
+@dataclass
+class LocalSession:
+    """A publication on this media driver."""
+
+    published: PublishedStream
+    rule: Rule | None
+    place: Place
+    recording_id: int | None = None
+    asked: float | None = None
+    ended: float | None = None
+    restarts: bool = False
+
+    @property
+    def saves(self) -> bool:
+        return self.rule is not None and self.rule.saves
+
+
+@dataclass
+class _Retry:
+    """When to try again what failed."""
+
+    failures: int = 0
+    due: float = field(default_factory=time.monotonic)
+
+    def failed(self) -> None:
+        self.due = time.monotonic() + min(_LONGEST_PAUSE, 0.5 * 2**self.failures)
+        self.failures += 1
+
+
+class Asking:
+    """Asks an archive to record, again after a while when it refuses; a lost archive is everyone's trouble.
+
+    Args:
+        client: that the session uses.
+        archive: the session.
+        say: told of trouble, in words.
+    """
+
+    def __init__(self, client: Client, archive: Archive, say: Callable[[str], object]) -> None:
+        self._client, self._archive, self._say = client, archive, say
+        self._retries: dict[object, _Retry] = {}
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the session or its driver is gone."""
+        return self._client.is_closed or not self._archive.is_connected
+
+    def guarded(self, what: object, act: Callable[..., object], *arguments: object) -> None:
+        """One stream's trouble is told, and stops no other; a lost archive is everyone's."""
+        try:
+            act(*arguments)
+        except AeronError as error:
+            if self.is_lost:
+                raise
+            self._say(f"{what}: {error}")
+
+    def is_due(self, key: object, now: float) -> bool:
+        """Whether it is time to ask again, if asking failed before."""
+        retry = self._retries.get(key)
+        return retry is None or now >= retry.due
+
+    def ask(
+        self,
+        key: object,
+        name: TopicName,
+        channel: str,
+        stream_id: int,
+        source: SourceLocation,
+        auto_stop: bool = False,
+    ) -> bool:
+        """Ask to record; whether that was accepted."""
+        try:
+            self._archive.start_recording(channel, stream_id, source, auto_stop)
+        except ActiveSubscriptionError:
+            return True  # asked for by a recorder that was killed
+        except AeronError as error:
+            if self.is_lost:
+                raise
+            retry = self._retries.setdefault(key, _Retry())
+            if not retry.failures:
+                self._say(f"{name} can't be recorded for now: {error}")
+            retry.failed()
+            return False
+        return True
+
+    def stop(self, name: TopicName, channel: str, stream_id: int) -> None:
+        """Ask for it no more."""
+        self.guarded(name, self._archive.try_stop_recording, channel, stream_id)
+
+    def forget(self, key: object) -> None:
+        """What failed counts no more."""
+        self._retries.pop(key, None)

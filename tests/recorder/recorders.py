@@ -1,0 +1,107 @@
+"""Recorders, nodes in processes of their own, and what was recorded, for the tests of the service."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aeron_py.archive.catalog import read_catalog
+from aeron_py.archive.reader import RecordingReader
+from aeron_py.archive.recordings import RecordingDescriptor
+from aeron_py.recorder.config import RecorderConfig, load
+from aeron_py.recorder.timeindex import TimeIndex
+
+TIMEOUT = 90.0
+
+CONFIG = """
+archive_dir: {archive_dir}
+play: false
+poll_interval: 50ms
+rules:
+  - {{topic: "unwanted/**", policy: drop_all}}
+  - {{topic: "**"}}
+embedded:
+  driver: {{term_buffer_length: 64KiB, ipc_term_buffer_length: 64KiB}}
+  archive: {{segment_file_length: 64KiB}}
+journal: {{term_length: 64KiB}}
+"""
+
+
+def configured(archive_dir: Path, more: str = "") -> RecorderConfig:
+    """A configuration that records all but ``unwanted/**``."""
+    return load(CONFIG.format(archive_dir=archive_dir) + more)
+
+
+class Process:
+    """``aeron-py`` with some arguments; its first line of output is JSON. It is killed with the block."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._arguments = arguments
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-c", "from aeron_py.cli.app import main; main()", *self._arguments, "--json"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, f"{self._arguments} ended with status {self._process.wait(TIMEOUT)}"
+        self.told: dict[str, Any] = json.loads(line)
+        return self
+
+    def kill(self) -> None:
+        """As ``kill -9``."""
+        self._process.kill()
+        self._process.wait(TIMEOUT)
+
+    def terminate(self) -> int:
+        """Told to stop; the exit status."""
+        self._process.terminate()
+        return self._process.wait(TIMEOUT)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+def recordings(archive_dir: Path, stream_id: int) -> list[RecordingDescriptor]:
+    """What the catalog has of a stream."""
+    return [each for each in read_catalog(archive_dir) if each.stream_id == stream_id]
+
+
+def payloads(archive_dir: Path, stream_id: int) -> list[bytes]:
+    """All messages recorded of a stream, of all its recordings."""
+    found: list[bytes] = []
+    for recording in recordings(archive_dir, stream_id):
+        with RecordingReader(archive_dir, recording, scan=recording.is_active) as reader:
+            for batch in reader.batches():
+                found += batch.payloads()
+    return found
+
+
+def history(archive_dir: Path) -> dict[str, list[tuple[int, int, int]]]:
+    """By topic: recording id, and from where to where the journals tell of it."""
+    with TimeIndex.open(archive_dir) as index:
+        end = index.end_ns
+        positions = {} if end is None else index.image_at(end).positions
+        return {
+            topic: [
+                (each.recording_id, each.start_position, positions.get(each.index, (0, each.start_position))[1])
+                for each in streams
+            ]
+            for topic, streams in index.topics.items()
+        }
+
+
+class Events(list[str]):
+    """What a recorder says."""
+
+    def has(self, text: str) -> Callable[[], bool]:
+        """Whether it has said something with this text."""
+        return lambda: any(text in each for each in list(self))

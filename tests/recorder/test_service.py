@@ -1,0 +1,222 @@
+"""The recorder as a whole, with a real media driver and a real archive."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import trio
+
+from aeron_py import AsyncClient, Client, ClosedError, ExclusivePublication, Publication, TimedOutError
+from aeron_py.archive.catalog import read_catalog
+from aeron_py.archive.mark import ArchiveMark
+from aeron_py.recorder.config import load
+from aeron_py.recorder.service import Recorder, RecorderState
+from tests.recorder.recorders import TIMEOUT, Events, Process, configured, history, payloads, recordings
+from tests.streams import send
+from tests.waiting import wait_until
+
+
+def publish(publication: Publication, *messages: bytes) -> int:
+    position = 0
+    for message in messages:
+        wait_until(lambda: publication.is_connected, TIMEOUT)
+        position = send(publication, message)
+    return position
+
+
+def opened(client: Client, topic: str, stream_id: int) -> ExclusivePublication:
+    return client.add_exclusive_publication(f"aeron:ipc?alias={topic}", stream_id)
+
+
+def test_from_first_to_second_run(tmp_path: Path) -> None:
+    topics = {f"pubsub:camera/{i}": 100 + i for i in range(5)}
+    with Recorder(configured(tmp_path)) as recorder:
+        recorder.wait_running(TIMEOUT)
+        with contextlib.ExitStack() as stack:
+            client = stack.enter_context(Client.connect(recorder.aeron_dir))
+            publications = [stack.enter_context(opened(client, topic, topics[topic])) for topic in topics]
+            unwanted = stack.enter_context(opened(client, "pubsub:unwanted/x", 200))
+            unnamed = stack.enter_context(client.add_publication("aeron:ipc", 300))
+            for publication in [*publications, unnamed]:
+                publication.await_recorder(TIMEOUT)
+                publish(publication, b"first", b"second")
+            wait_until(lambda: len(recorder.streams) == 6, TIMEOUT)
+            assert {each.topic for each in recorder.streams} == {*topics, "file:ipc/300"}
+            assert not unwanted.is_connected
+            assert recorder.journal_id is not None
+    assert recorder.state is RecorderState.CLOSED
+    expected = sum(wait_position.stop_position for wait_position in recordings(tmp_path, 100))
+    assert history(tmp_path)["pubsub:camera/0"] == [(recordings(tmp_path, 100)[0].recording_id, 0, expected)]
+    assert {each.stream_id for each in read_catalog(tmp_path)} == {*topics.values(), 300, 900_001}
+
+    # From now on nothing is missed: the archive listens before the publishers come.
+    with Recorder(configured(tmp_path)) as recorder:
+        recorder.wait_running(TIMEOUT)
+        with Client.connect(recorder.aeron_dir) as client:
+            for topic, stream_id in topics.items():
+                with opened(client, topic, stream_id) as publication:
+                    publish(publication, b"third")
+            # Whatever came first is in the journal, though its publisher is gone.
+            wait_until(lambda: len(history(tmp_path).get("pubsub:camera/4", ())) == 2, TIMEOUT)
+    told = history(tmp_path)
+    for topic, stream_id in topics.items():
+        assert payloads(tmp_path, stream_id) == [b"first", b"second", b"third"]
+        chain = recordings(tmp_path, stream_id)
+        assert told[topic] == [(each.recording_id, each.start_position, each.stop_position) for each in chain]
+    # Each once, and nothing of the recorder's own.
+    assert [len(recordings(tmp_path, each)) for each in topics.values()] == [2] * 5
+    assert all(not topic.startswith("file:aeron-py") for topic in told)
+
+
+def test_what_shares_a_stream_with_what_is_not_recorded(tmp_path: Path) -> None:
+    with Recorder(configured(tmp_path)) as recorder:
+        recorder.wait_running(TIMEOUT)
+        with Client.connect(recorder.aeron_dir) as client:
+            with opened(client, "pubsub:a", 10) as publication:
+                publication.await_recorder(TIMEOUT)
+                publish(publication, b"a1")
+            wait_until(lambda: not recorder.streams, TIMEOUT)
+            # Armed now, so the archive takes whatever comes on the stream.
+            with opened(client, "pubsub:a", 10) as wanted:
+                publish(wanted, b"a2")
+                wait_until(lambda: len(recorder.streams) == 1, TIMEOUT)
+                before = recorder.streams[0].recording_id
+                with opened(client, "pubsub:unwanted/b", 10) as unwanted:
+                    wait_until(lambda: any(each.recording_id != before for each in recorder.streams), TIMEOUT)
+                    publish(wanted, b"a3")
+                    wait_until(lambda: not unwanted.is_connected, TIMEOUT)
+    assert payloads(tmp_path, 10) == [b"a1", b"a2", b"a3"]
+    assert set(history(tmp_path)) == {"pubsub:a"}
+
+
+def test_one_bad_topic_stops_no_other(tmp_path: Path) -> None:
+    events = Events()
+    config = configured(tmp_path, 'channels:\n  - {channel: "aeron:udp?endpoint=no.such.host.invalid:1", stream_id: 1}')
+    with Recorder(config, on_event=events.append) as recorder:
+        recorder.wait_running(TIMEOUT)
+        with (
+            Client.connect(recorder.aeron_dir) as client,
+            client.add_publication("aeron:udp?control-mode=manual|alias=pubsub:nowhere", 2),
+            opened(client, "pubsub:good", 3) as good,
+        ):
+            good.await_recorder(TIMEOUT)
+            publish(good, b"x")
+            wait_until(lambda: [each.topic for each in recorder.streams] == ["pubsub:good"], TIMEOUT)
+            wait_until(events.has("can't be recorded for now"), TIMEOUT)
+        assert recorder.state is RecorderState.RUNNING
+
+
+def test_a_configured_channel_is_recorded_once(tmp_path: Path) -> None:
+    config = configured(
+        tmp_path,
+        "channels:\n"
+        '  - {channel: "aeron:udp?endpoint=localhost:24791|interface=localhost", stream_id: 5, topic: "pubsub:prices"}',
+    )
+    with Recorder(config) as recorder:
+        recorder.wait_running(TIMEOUT)
+        with (
+            Client.connect(recorder.aeron_dir) as client,
+            client.add_publication("aeron:udp?endpoint=localhost:24791", 5) as publication,
+        ):
+            publish(publication, b"1", b"2")
+            wait_until(lambda: [each.topic for each in recorder.streams] == ["pubsub:prices"], TIMEOUT)
+            publication.await_recorder(TIMEOUT)
+    assert payloads(tmp_path, 5) == [b"1", b"2"]
+
+
+def test_the_archive_is_killed(tmp_path: Path) -> None:
+    events = Events()
+    with Recorder(configured(tmp_path), on_event=events.append) as recorder:
+        recorder.wait_running(TIMEOUT)
+        with Client.connect(recorder.aeron_dir) as client, opened(client, "pubsub:a", 10) as publication:
+            publication.await_recorder(TIMEOUT)
+            publish(publication, b"before")
+            wait_until(lambda: len(recorder.streams) == 1, TIMEOUT)
+            mark = ArchiveMark.read(tmp_path)
+            assert mark is not None
+            os.kill(mark.pid, signal.SIGKILL)
+            wait_until(events.has("waiting: "), TIMEOUT)
+            # The publisher goes on as it is; what it publishes from its new recording on is there.
+            wait_until(lambda: recorder.state is RecorderState.RUNNING and recorder.streams, TIMEOUT)
+            publish(publication, b"after")
+    assert payloads(tmp_path, 10) == [b"before", b"after"]
+    assert [(begin, end) for _, begin, end in history(tmp_path)["pubsub:a"]] == [(0, 64), (64, 128)]
+
+
+def joining(archive_dir: Path, aeron_dir: Path) -> str:
+    config = archive_dir.parent / "recorder.yaml"
+    config.write_text(
+        f"{{archive_dir: {archive_dir}, aeron_dir: {aeron_dir}, play: false, poll_interval: 50ms, rules: [{{}}]}}"
+    )
+    return str(config)
+
+
+def test_started_before_its_driver_which_then_dies(tmp_path: Path) -> None:
+    archive_dir, aeron_dir = tmp_path / "archive", tmp_path / "aeron"
+    up = ("up", "--archive-dir", str(archive_dir), "--aeron-dir", str(aeron_dir))
+    events = Events()
+    with Recorder(load(Path(joining(archive_dir, aeron_dir))), on_event=events.append) as recorder:
+        wait_until(events.has("no media driver runs in"), TIMEOUT)
+        assert recorder.state is RecorderState.WAITING
+        with pytest.raises(TimedOutError, match="no media driver runs in"):
+            recorder.wait_running(0)
+        for turn in (1, 2):
+            with Process(*up) as node:
+                recorder.wait_running(TIMEOUT)
+                with Client.connect(aeron_dir) as client, opened(client, "pubsub:a", 10) as publication:
+                    publication.await_recorder(TIMEOUT)
+                    publish(publication, b"turn %d" % turn)
+                    wait_until(lambda: len(recorder.streams) == 1, TIMEOUT)
+                    node.kill()
+            wait_until(lambda: recorder.state is RecorderState.WAITING, TIMEOUT)
+    assert len(history(archive_dir)["pubsub:a"]) == 2
+    assert len([each for each in events if "waiting" in each]) < 30
+
+
+def test_the_recorder_is_killed_and_goes_on(tmp_path: Path) -> None:
+    archive_dir, aeron_dir = tmp_path / "archive", tmp_path / "aeron"
+    with Process("up", "--archive-dir", str(archive_dir), "--aeron-dir", str(aeron_dir)):
+        record = ("record", "--config", joining(archive_dir, aeron_dir))
+        with Client.connect(aeron_dir) as client, opened(client, "pubsub:a", 10) as publication:
+            with Process(*record) as first:
+                publication.await_recorder(TIMEOUT)
+                publish(publication, b"1")
+                wait_until(lambda: "pubsub:a" in history(archive_dir), TIMEOUT)
+                first.kill()
+            # The archive goes on recording; the next recorder finds it so.
+            publish(publication, b"2")
+            with Process(*record) as second:
+                wait_until(lambda: len(history(archive_dir).get("pubsub:a", ())) == 2, TIMEOUT)
+                end = publish(publication, b"3")
+                wait_until(lambda: history(archive_dir)["pubsub:a"][-1][2] == end, TIMEOUT)
+                assert second.terminate() == 0
+            chain = history(archive_dir)["pubsub:a"]
+            # One recording in two journals: the second begins where the first left off.
+            assert chain[0][0] == chain[1][0]
+            assert chain[0][2] == chain[1][1]
+            assert [chain[0][1], chain[1][2]] == [0, end]
+    assert payloads(archive_dir, 10) == [b"1", b"2", b"3"]
+
+
+def test_with_await(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Recorder(configured(tmp_path)) as recorder:
+            await recorder.running(TIMEOUT)
+            async with (
+                AsyncClient.connect(recorder.aeron_dir) as client,
+                client.add_publication("aeron:ipc?alias=pubsub:a", 10) as publication,
+            ):
+                recording_id = await publication.await_recorder(TIMEOUT)
+                await publication.send(b"x", wait_connected=True)
+                with trio.fail_after(TIMEOUT):
+                    while [each.recording_id for each in recorder.streams] != [recording_id]:
+                        await trio.sleep(0.01)
+        with pytest.raises(ClosedError):
+            recorder.start()
+
+    trio.run(main)
+    assert payloads(tmp_path, 10) == [b"x"]
