@@ -117,13 +117,13 @@ class Lane:
 
     def info(self) -> TopicInfo:
         """What it is, for those who ask."""
-        last = self.parts[-1].infos[-1]
+        first = self.parts[0].infos[0]
         return TopicInfo(
             topic=self.topic,
             channel=self.channel,
             stream_id=self.stream_id,
-            published_channel=last.channel,
-            published_stream_id=last.stream_id,
+            published_channel=first.channel,
+            published_stream_id=first.stream_id,
             recordings=len(self.parts),
             listening=self.listening,
         )

@@ -69,7 +69,7 @@ class TopicInfo(msgspec.Struct, frozen=True, kw_only=True):
         topic: ``protocol:topic``.
         channel: where it is played.
         stream_id: the stream there.
-        published_channel: where it was published, last.
+        published_channel: where it was published, at first.
         published_stream_id: the stream there.
         recordings: how many recordings its history has.
         listening: whether anybody subscribes to it.
