@@ -204,7 +204,7 @@ class JournalWriter(Owner):
             TimedOutError, NotConnectedError: as :meth:`open_stream`.
         """
         if kind not in (EntryKind.VOLUME, EntryKind.NOTE):
-            raise SettingError(f"the journal writes {kind!r} by itself", operation="append")
+            raise SettingError(f"the journal writes {kind.name} by itself", operation="append")
         body = msgspec.json.encode(dict(payload))
         return self._write("append", lambda sample: lib.shim_sample_append(sample, kind, 1, body, len(body)))
 
@@ -285,7 +285,11 @@ class JournalWriter(Owner):
         if error:
             raise self._failure("check", error)
         if not self._publication.is_connected:
-            raise NotConnectedError(f"the archive does not record {self._handle.description} any more")
+            raise self._not_recorded("check")
+
+    def _not_recorded(self, operation: str) -> NotConnectedError:
+        message = f"the archive does not record {self._handle.description} any more"
+        return NotConnectedError(message, operation=operation)
 
     def flush(self) -> Committed:
         """Two phases: ``fdatasync`` the segments of all that moved and of the journal, then write what is safe now.
@@ -318,7 +322,7 @@ class JournalWriter(Owner):
         def recorded() -> int | None:
             found = self.recorded_position
             if found is None:
-                raise NotConnectedError(f"the archive does not record {self._handle.description} any more")
+                raise self._not_recorded("flush")
             return found if found >= position else None
 
         late = f"{self._handle.description} was not recorded up to {position}"

@@ -102,9 +102,12 @@ class TimeIndex:
                 self._add(recording)
         self._asked = time.monotonic()
 
-    def _refresh(self) -> None:
+    def _check_open(self) -> None:
         if self._closed:
             raise ClosedError(f"the time index of {os.fspath(self._archive_dir)!r} is closed")
+
+    def _refresh(self) -> None:
+        self._check_open()
         for run in self._runs:
             run.refresh()
         if self._finds and not self.is_live and time.monotonic() > self._asked + _ASK_CATALOG:
@@ -281,6 +284,7 @@ class Ticks(Iterator[Tick]):
 
     def _more(self) -> list[Tick]:
         """The next ticks, as many as come at once."""
+        self._index._check_open()
         while not self._over:
             run = self._current()
             if run is None:
