@@ -16,7 +16,6 @@ from typing import Any
 import read_recording
 from common import (
     LIMIT,
-    TERM,
     Peer,
     Row,
     Settings,
@@ -33,7 +32,7 @@ from throughput import BLOCK, receive_batches, send_blocks, timed
 RECORD_BYTES = 64 << 20
 """What one recording run takes on disk; the runs of a size follow each other in one recording."""
 REDIS_MESSAGES = 20_000
-CHANNEL = f"aeron:ipc?term-length={TERM}"
+CHANNEL = "aeron:ipc?term-length=16m"
 
 
 def messages(size: int) -> int:

@@ -19,6 +19,7 @@ from common import (
     driver,
     medians,
     percentile,
+    pin,
     rounds,
     stream,
     worker,
@@ -73,7 +74,7 @@ def wakes(settings: Settings, directory: str) -> dict[str, dict[str, float]]:
 
 
 def trips(settings: Settings, directory: str) -> dict[str, float]:
-    """Microseconds of a round trip between two event loops: the median of the rounds' medians."""
+    """Microseconds of a round trip between two event loops on two cores: the median of the rounds' medians."""
     kinds = {
         "ours trio": ("ours", "trio", stream()),
         "ours asyncio": ("ours", "asyncio", stream()),
@@ -89,7 +90,10 @@ def trips(settings: Settings, directory: str) -> dict[str, float]:
     }
     with closing(*pings.values(), *pongs.values()):
         for ping in pings.values():
+            pin(ping.process.pid, 0)
             ping.ask(TRIPS // 4)
+        for pong in pongs.values():
+            pin(pong.process.pid, 1)
         return medians(
             rounds(
                 settings.rounds,

@@ -190,7 +190,7 @@ def row(what: str, size: int, ours: float, peer: float | None) -> Row:
         )
     names = {
         "offer": ("`offer`", 1.0),
-        "poll": ("`poll` with a handler", None),
+        "poll": ("`poll` with a handler that gets a `Message`, pyaeron's a view for the moment", None),
         "bytes": ("receive as `bytes` objects", 1.2),
     }
     name, goal = names[what]

@@ -31,6 +31,7 @@ def main() -> None:
         "--only", nargs="+", choices=BENCHMARKS, default=BENCHMARKS, help="only these; nothing is written"
     )
     parser.add_argument("--rounds", type=int, help="rounds to take the medians of")
+    parser.add_argument("--sizes", nargs="+", type=int, help="bytes of a message, in place of 32 288 1024")
     parser.add_argument("--no-write", action="store_true", help="only show the tables")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -48,6 +49,8 @@ def measure(options: argparse.Namespace) -> None:
     settings = Settings(quick=options.quick, pyaeron=importlib.util.find_spec("pyaeron") is not None)
     if options.quick:
         settings.rounds, settings.sizes, settings.seconds = 3, (32,), 0.15
+    if options.sizes:
+        settings.sizes = tuple(options.sizes)
     if options.rounds:
         settings.rounds = options.rounds
     about, start, rows = machine(), time.monotonic(), []
@@ -58,8 +61,8 @@ def measure(options: argparse.Namespace) -> None:
         print(f"{name}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
     about |= {"rounds": settings.rounds, "seconds": round(time.monotonic() - start), "quick": options.quick}
     report = page(about, rows)
-    print(report)
-    if not options.no_write and tuple(options.only) == BENCHMARKS:
+    print(report, flush=True)
+    if not (options.no_write or options.sizes) and tuple(options.only) == BENCHMARKS:
         write(about, rows, report)
 
 
@@ -168,10 +171,10 @@ take turns. Look at the ratio, ours to the anchor's, rather than at the figures:
 
 ![The headline rows](benchmarks.svg)
 
-Two processes: {throughput.note()}. One message at a time: processor time of one thread that offers bursts to itself and
-reads them. Round trips over IPC spin on two cores; over UDP both sides yield, for two cores do not hold three that
-spin. Recordings lie in shared memory where that is big enough; redis keeps nothing on disk. A recording is read while
-it is in memory.
+Two processes, each side on a core of its own: {throughput.note()}.
+One message at a time: processor time of one thread that offers bursts to itself and reads them. Round trips over IPC
+spin; over UDP both sides yield, for two cores do not hold three that spin. Recordings lie in shared memory where that
+is big enough; redis keeps nothing on disk. A recording is read while it is in memory.
 
 {chr(10).join(body)}"""
 

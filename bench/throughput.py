@@ -32,6 +32,8 @@ from common import (
     worker,
 )
 
+EACH_LIMIT = 256
+"""Fragments a poll that makes objects, for ours and pyaeron: the default of poll_payloads."""
 BLOCK = 4096
 """Messages an `offer_block`."""
 
@@ -94,7 +96,7 @@ def receive_batches(subscription: Any) -> Callable[[], int]:
 
 def receive_bytes(subscription: Any) -> Callable[[], int]:
     poll = subscription.poll_payloads
-    return lambda: len(poll(LIMIT))
+    return lambda: len(poll(EACH_LIMIT))
 
 
 def receive_pyaeron(subscription: Any) -> Callable[[], int]:
@@ -103,7 +105,7 @@ def receive_pyaeron(subscription: Any) -> Callable[[], int]:
     def keep(view: Any, header: Any) -> None:
         view.tobytes()
 
-    return lambda: poll(keep, LIMIT)
+    return lambda: poll(keep, EACH_LIMIT)
 
 
 SENDERS = {"batch": send_blocks, "each": send_each, "pyaeron": send_pyaeron}
@@ -274,7 +276,10 @@ def run(settings: Settings) -> list[Row]:
 
 
 def note() -> str:
-    return f"terms of {TERM[:-1]} MiB and at most {LIMIT} fragments a poll for every peer, {BLOCK} messages a block"
+    return (
+        f"terms of {TERM[:-1]} MiB for every peer, at most {LIMIT} fragments a poll into batches and in C,\n"
+        f"{EACH_LIMIT} where each message becomes an object, {BLOCK} messages a block"
+    )
 
 
 if __name__ == "__main__":
