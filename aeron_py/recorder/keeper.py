@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Keeper"]
 
 _LOOK_EVERY = 0.25
+_STORE_EVERY = 1.0
 
 
 class Keeper:
@@ -49,7 +50,8 @@ class Keeper:
         self._thread = threading.Thread(target=self._run, name="aeron-py recorder's keeper")
         self._failed: Exception | None = None
         self._flushed = (time.monotonic(), 0)
-        self._retained = 0.0
+        self._retained = self._stored = 0.0
+        self._began_ns = time.time_ns()
         self._told: set[str] = set()
 
     def history(self) -> tuple[dict[int, StreamInfo], int | None]:
@@ -59,7 +61,10 @@ class Keeper:
             The streams by recording id, each with the position where they left off as its ``start_position``; and the
             lowest recording id of which they may not know all, None without journals.
         """
-        with TimeIndex.open(self._config.archive_dir) as index:
+        return self._left_off(None)
+
+    def _left_off(self, journals: list[int] | None) -> tuple[dict[int, StreamInfo], int | None]:
+        with TimeIndex.open(self._config.archive_dir, journals) as index:
             if index.end_ns is None:
                 return {}, None
             positions, streams = index.image_at(index.end_ns).positions, index.streams
@@ -76,7 +81,8 @@ class Keeper:
 
     def open(self) -> JournalWriter:
         """Begin a journal; the volume before ends first when its time is over."""
-        self._rotate_before_start()
+        self._began_ns = time.time_ns()
+        self._end_volume_of_before()
         self._journal = self._new_journal()
         return self._journal
 
@@ -99,10 +105,14 @@ class Keeper:
 
     def check(self) -> None:
         """Raise what keeps the journal from being written."""
-        if self._failed is not None:
-            raise self._failed
-        if self._journal is not None:
-            self._journal.check()
+        recording = self._recording
+        if recording is None:
+            return
+        with recording.lock:
+            if self._failed is not None:
+                raise self._failed
+            if self._journal is not None:
+                self._journal.check()
 
     def close(self, flush: bool) -> None:
         """End the thread and the journal.
@@ -150,7 +160,10 @@ class Keeper:
             self._flushed = (now, moved)
 
     def _store(self) -> None:
-        self.volumes.store_due()
+        now = time.monotonic()
+        if now - self._stored >= _STORE_EVERY:
+            self._stored = now
+            self.volumes.store_due()
 
     def _retain(self) -> None:
         now = time.monotonic()
@@ -160,20 +173,22 @@ class Keeper:
 
     # -- volumes
 
-    def _rotate_before_start(self) -> None:
+    def _is_over(self) -> bool:
         interval = self._config.rotate_interval
+        return bool(interval) and time.time_ns() - self._began_ns >= (interval or 0) * 1e9
+
+    def _end_volume_of_before(self) -> None:
+        """A recorder that was not there when its volume should have ended ends it where it left off."""
         with TimeIndex.open(self._config.archive_dir, self.volumes.open_journals()) as index:
             begin, end = index.begin_ns, index.end_ns
-        if interval and begin is not None and end is not None and time.time_ns() - begin >= interval * 1e9:
-            self.volumes.rotate(end)
+        if begin is not None and end is not None:
+            self._began_ns = begin
+            if self._is_over():
+                self._say(f"volume {self.volumes.rotate(end)} ended")
+                self._began_ns = time.time_ns()
 
     def _rotate(self) -> None:
-        interval = self._config.rotate_interval
-        if not interval:
-            return
-        with TimeIndex.open(self._config.archive_dir, self.volumes.open_journals()) as index:
-            begin = index.begin_ns
-        if begin is not None and time.time_ns() - begin >= interval * 1e9:
+        if self._is_over():
             self.rotate()
 
     def rotate(self) -> str:
@@ -183,23 +198,23 @@ class Keeper:
         assert journal is not None
         with recording.lock:
             try:
-                ended_ns = time.time_ns()
-                positions = journal.positions
                 for each in recording.recorded.values():
                     journal.close_stream(each.index)
+                ended_ns = time.time_ns()
                 journal.append(EntryKind.VOLUME, {"volume": volume_name(ended_ns), "ended_ns": ended_ns})
                 journal.flush()
-                journal.close()
                 journals = self.volumes.open_journals()
+                left_off, _ = self._left_off([journal.recording_id])
+                journal.close()
                 recording.journal = self._journal = journal = self._new_journal()
-                for each in recording.recorded.values():
-                    position = max(positions.get(each.index, 0), each.info.start_position)
-                    each.info = msgspec.structs.replace(each.info, start_position=position)
+                for recording_id, each in recording.recorded.items():
+                    each.info = msgspec.structs.replace(each.info, start_position=left_off[recording_id].start_position)
                     each.index = journal.open_stream(each.info)
             except Exception as error:
                 self._failed = error
                 raise
         self._flushed = (time.monotonic(), 0)
+        self._began_ns = time.time_ns()
         name = self.volumes.rotate(ended_ns, journals)
         self._say(f"volume {name} ended")
         return name

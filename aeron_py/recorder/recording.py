@@ -82,6 +82,7 @@ class RecordingSet:
         self._quick_until = 0.0
         self._seen: set[int] = set()
         self._unwanted: set[int] = set()
+        self._armed: set[str] = set()
         for each in channels:
             source = SourceLocation[each.source]
             where = place(each.channel, each.stream_id)
@@ -124,10 +125,10 @@ class RecordingSet:
                 self._say(f"the archive says: {error}")
             for gone in publications.gone:
                 self._on_gone(gone)
-            for published in publications.came:
-                self._asking.guarded(published.name, self._on_published, published)
             for stopped in recordings.gone:
                 self._asking.guarded(stopped.name, self._on_stopped, stopped)
+            for published in publications.came:
+                self._asking.guarded(published.name, self._on_published, published)
             for recording in recordings.came:
                 self._asking.guarded(recording.name, self._on_recording, recording)
             self._take_signals()
@@ -180,7 +181,12 @@ class RecordingSet:
             self._unclaimed[key] = recording
             return
         self._seen.add(recording.recording_id)
-        if wide is not None and wide.armed and (not session.saves if session else self._is_published(key)):
+        if session is not None and not session.saves:
+            if recording.channel in self._armed:
+                self._unwanted.add(recording.recording_id)
+            if wide is not None and wide.armed:
+                self._disarm(wide)
+        elif session is None and wide is not None and wide.armed and self._is_published(key):
             self._unwanted.add(recording.recording_id)
             self._disarm(wide)
         elif session is None:
@@ -277,6 +283,11 @@ class RecordingSet:
         left = self._left_off.get(recording.recording_id)
         if left is not None:
             return TopicName.parse(left.topic) if left.start_position < recording.stop_position else None
+        session = self._sessions.get((stream_id, recording.session_id))
+        if session is not None:
+            if not session.saves and channel in self._armed:
+                self._unwanted.add(recording.recording_id)
+            return session.published.name if session.saves else None
         where = place(channel, stream_id)
         wide = self._wide.get(where)
         if self._is_own(channel, stream_id) or (wide is None and self._known.get(where) is None):
@@ -329,6 +340,7 @@ class RecordingSet:
         if any(each.place == where and each.asked is not None for each in self._sessions.values()):
             return
         self._wide[where] = Wide(name, known.channel, known.stream_id, SourceLocation.LOCAL, armed=True)
+        self._armed.add(known.channel)
 
     def _disarm(self, wide: Wide) -> None:
         """What is not to be recorded comes to a place that is recorded whole: record its streams one by one."""

@@ -77,11 +77,11 @@ class Retention:
         descriptors = {each.recording_id: each for each in self._archive.list_recordings()} if keep or ended else {}
         gone = sum(self._purge(descriptors[each], position) for each, position in keep.items() if each in descriptors)
         for volume in ended:
-            for journal in volume.journals:
-                if journal in descriptors:
-                    gone += self._purge(descriptors[journal], _FOREVER)
-            self._volumes.forget(volume)
-            self._say(f"volume {volume.name} is over its limit: deleted")
+            files = [self._purge(descriptors[each], _FOREVER) for each in volume.journals if each in descriptors]
+            gone += sum(files)
+            if all(files):
+                self._volumes.forget(volume)
+                self._say(f"volume {volume.name} is over its limit: deleted")
         return gone
 
     # -- volumes

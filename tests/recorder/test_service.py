@@ -14,6 +14,7 @@ from aeron_py import AsyncClient, Client, ClosedError, ExclusivePublication, Pub
 from aeron_py.archive.catalog import read_catalog
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.recorder.config import load
+from aeron_py.recorder.known import KnownStreams
 from aeron_py.recorder.service import Recorder, RecorderState
 from tests.recorder.recorders import TIMEOUT, Events, Process, configured, history, payloads, recordings
 from tests.streams import send
@@ -73,23 +74,22 @@ def test_from_first_to_second_run(tmp_path: Path) -> None:
 
 
 def test_what_shares_a_stream_with_what_is_not_recorded(tmp_path: Path) -> None:
+    known = KnownStreams(tmp_path)
+    known.note("aeron:ipc?alias=pubsub:a", 10, "pubsub:a")
+    known.save()
     with Recorder(configured(tmp_path)) as recorder:
         recorder.wait_running(TIMEOUT)
-        with Client.connect(recorder.aeron_dir) as client:
-            with opened(client, "pubsub:a", 10) as publication:
-                publication.await_recorder(TIMEOUT)
-                publish(publication, b"a1")
-            wait_until(lambda: not recorder.streams, TIMEOUT)
-            # Armed now, so the archive takes whatever comes on the stream.
-            with opened(client, "pubsub:a", 10) as wanted:
-                publish(wanted, b"a2")
-                wait_until(lambda: len(recorder.streams) == 1, TIMEOUT)
-                before = recorder.streams[0].recording_id
-                with opened(client, "pubsub:unwanted/b", 10) as unwanted:
-                    wait_until(lambda: any(each.recording_id != before for each in recorder.streams), TIMEOUT)
-                    publish(wanted, b"a3")
-                    wait_until(lambda: not unwanted.is_connected, TIMEOUT)
-    assert payloads(tmp_path, 10) == [b"a1", b"a2", b"a3"]
+        # Armed, so the archive takes whatever comes on the stream.
+        with Client.connect(recorder.aeron_dir) as client, opened(client, "pubsub:a", 10) as wanted:
+            publish(wanted, b"1")
+            wait_until(lambda: len(recorder.streams) == 1, TIMEOUT)
+            before = recorder.streams[0].recording_id
+            with opened(client, "pubsub:unwanted/b", 10) as unwanted:
+                wait_until(lambda: any(each.recording_id != before for each in recorder.streams), TIMEOUT)
+                publish(wanted, b"2")
+                wait_until(lambda: not unwanted.is_connected, TIMEOUT)
+            wait_until(lambda: {each.session_id for each in recordings(tmp_path, 10)} == {wanted.session_id}, TIMEOUT)
+    assert payloads(tmp_path, 10) == [b"1", b"2"]
     assert set(history(tmp_path)) == {"pubsub:a"}
 
 
