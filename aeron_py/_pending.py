@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from aeron_py._ffi import check
+from aeron_py.errors import AeronError
 
 if TYPE_CHECKING:
     from aeron_py.client import Client
@@ -80,10 +82,11 @@ class PendingAdd(Generic[T]):
         """Don't wait any longer; what comes nevertheless is let go. Harmless when it has answered."""
         pointer, self.pointer = self.pointer, None
         handle = self.client._handle
-        if pointer is None or handle.pointer is None or handle.reason is not None or self._cancel is None:
+        if pointer is None or self._cancel is None:
             return
         # When C can't take the request it keeps the handle, and frees it with the client.
-        self._cancel(handle.pointer, pointer)
+        with contextlib.suppress(AeronError), handle.using("cancel") as client:
+            self._cancel(client, pointer)
 
     def __del__(self) -> None:
         if self.__dict__.get("pointer") is not None:

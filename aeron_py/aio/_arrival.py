@@ -22,6 +22,8 @@ class Arrival:
 
     def __init__(self, fd: int, parent: Handle) -> None:
         self._fd = os.dup(fd)
+        self._released = False
+        self._thread = threading.get_ident()
         self._leader: anyio.CancelScope | None = None
         self._happened = anyio.Event()
         self._lock = threading.Lock()
@@ -30,6 +32,7 @@ class Arrival:
     def _release(self, fd: int) -> None:
         # From any thread: the leader still has the descriptor registered with its event loop.
         with self._lock:
+            self._released = True
             if self._leader is None:
                 os.close(fd)
             else:
@@ -41,23 +44,29 @@ class Arrival:
         Raises:
             ClosedError: it was closed before; when closed meanwhile, this returns.
         """
-        self._handle.get("wait")
-        happened = self._happened
-        if self._leader is not None:
-            await happened.wait()
+        scope = anyio.CancelScope()
+        with self._lock:
+            self._handle.get("wait")
+            leads = self._leader is None
+            if leads:
+                self._leader = scope
+        if not leads:
+            await self._happened.wait()
             return
         try:
-            with anyio.CancelScope() as self._leader:
+            with scope:
                 await anyio.wait_readable(self._fd)
         finally:
             with self._lock:
                 self._leader = None
-                if self._handle.closed:
+                if self._released:
                     os.close(self._fd)
             self.happened()
 
     def happened(self) -> None:
-        """Wake all: somebody took something out of the queue that may be theirs."""
+        """Wake all: somebody took something out of the queue that may be theirs. Another thread wakes nobody."""
+        if threading.get_ident() != self._thread:
+            return
         if self._leader is not None:
             self._leader.cancel()
         self._happened.set()

@@ -83,17 +83,20 @@ class Waiter:
 
     def __init__(self, watch: Watch, kind: int, pointer: Any, parent: Handle, description: str = "") -> None:
         description = description or parent.description
-        out = ffi.new("shim_watch_entry_t **")
-        check(lib.shim_watch_entry_create(out, watch.handle.get("wait"), kind, ffi.cast("void *", pointer)), "wait")
-        self._entry: Any = out[0]
-        self._readable = Readable(lib.shim_watch_entry_fd(self._entry))
-        self._waiting = False
+        self._waiting = self._released = False
+        # The client may be closed by another thread at any moment: its own aclose() runs in one.
         self._lock = threading.Lock()
-        self._handle = Handle(description, self._entry, self._release, parent=parent)
+        out = ffi.new("shim_watch_entry_t **")
+        with parent.using("wait"), watch.handle.using("wait") as watching:
+            check(lib.shim_watch_entry_create(out, watching, kind, ffi.cast("void *", pointer)), "wait")
+            self._entry: Any = out[0]
+            self._readable = Readable(lib.shim_watch_entry_fd(self._entry))
+            self._handle = Handle(description, self._entry, self._release, parent=parent)
 
     def _release(self, entry: Any) -> None:
         # A task that waits still has the descriptor registered with its event loop: it deletes the entry when it wakes.
         with self._lock:
+            self._released = True
             lib.shim_watch_entry_detach(entry)
             if not self._waiting:
                 self._delete(entry)
@@ -113,26 +116,27 @@ class Waiter:
         """
         if self._waiting:
             raise BusyError(f"another task waits for {self._handle.description}", operation="wait")
-        entry = self._handle.get("wait")
-        ready = lib.shim_watch_park(entry, wanted)
-        if ready:
+        with self._lock:
+            entry = self._handle.get("wait")
+            self._waiting = lib.shim_watch_park(entry, wanted) == 0
+        if not self._waiting:
             await checkpoint()
             return
-        self._waiting = True
         try:
             await self._readable.wait()
         finally:
             with self._lock:
                 self._waiting = False
-                if self._handle.closed:
+                if self._released:
                     self._delete(entry)
                 else:
                     lib.shim_watch_unpark(entry)
 
     def wake(self) -> None:
         """Wake the task, if one waits. From any thread."""
-        if not self._handle.closed:
-            lib.shim_watch_wake(self._entry)
+        with self._lock:
+            if not self._released:
+                lib.shim_watch_wake(self._entry)
 
     def close(self) -> None:
         """Wake the task and let go."""

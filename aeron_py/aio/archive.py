@@ -63,6 +63,7 @@ class AsyncArchive(ArchiveCalls, Owner):
         self,
         client: AsyncClient,
         session: Session,
+        arrival: Arrival,
         on_recording_signal: Callable[[RecordingSignalEvent], object] | None = None,
     ) -> None:
         self.client = client
@@ -73,8 +74,7 @@ class AsyncArchive(ArchiveCalls, Owner):
         self._handle = session.handle
         self._on_recording_signal = on_recording_signal
         self._listeners: weakref.WeakSet[_Signals] = weakref.WeakSet()
-        self._arrival = Arrival(session.fd, session.handle)
-        self._taken = 0
+        self._arrival = arrival
 
     @classmethod
     async def _connect(
@@ -96,7 +96,8 @@ class AsyncArchive(ArchiveCalls, Owner):
                     await arrival.wait()
             if not session.poll_connected():
                 raise session.connect_timed_out(limit)
-            return cls(client, session, on_recording_signal)
+            session.on_taken = arrival.happened
+            return cls(client, session, arrival, on_recording_signal)
         except BaseException:
             await close_in_thread(session.close, then_checkpoint=False)
             raise
@@ -164,7 +165,7 @@ class AsyncArchive(ArchiveCalls, Owner):
         self._took()
 
     def _took(self) -> None:
-        """Something may have come: hand on the signals, and wake the tasks whose answers were among it."""
+        """Something may have come: hand on the signals."""
         session = self._session
         while session.signals and (self._listeners or self._on_recording_signal is not None):
             signal = session.signals.popleft()
@@ -172,9 +173,6 @@ class AsyncArchive(ArchiveCalls, Owner):
                 listener.ready.append(signal)
             if self._on_recording_signal is not None:
                 self._on_recording_signal(signal)
-        if session.taken != self._taken:
-            self._taken = session.taken
-            self._arrival.happened()
 
     # -- signals and errors
 

@@ -82,7 +82,8 @@ class Session:
         self._forgotten: OrderedDict[int, None] = OrderedDict()
         self._event = ffi.new("shim_event_t *")
         self._draining = False
-        self.taken = 0
+        self.on_taken: Callable[[], object] | None = None
+        """Called, in the thread that took it, when :meth:`drain` has taken something."""
         self._client = client
         self.handle = self._start()
 
@@ -139,13 +140,15 @@ class Session:
         with self._lock, self.handle.using("archive") as (_, events):
             if self._draining:
                 return  # from a finaliser, in the middle of another drain: an event is valid until the next is taken
-            self._draining = True
+            self._draining, taken = True, 0
             try:
                 while lib.shim_events_take(events, self._event):
-                    self.taken += 1
+                    taken += 1
                     self._dispatch(self._event)
             finally:
                 self._draining = False
+                if taken and self.on_taken is not None:
+                    self.on_taken()
             dropped = lib.shim_events_dropped(events)
             if dropped:
                 self._keep(ArchiveError(f"{dropped} answers and signals of the archive were lost: nobody took them"))
