@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -185,9 +186,21 @@ def test_late_errors_are_raised_by_the_next_call(node: ArchivingMediaDriver, nod
         assert isinstance(late, ArchiveError)
         assert late.archive_code == ArchiveErrorCode.INVALID_EXTENSION
         assert late.operation == "extend_recording"
-        assert heard == [late]
-        session.list_recordings()
-        session.try_stop_recording_subscription(subscription_id)
+        assert heard[0] is late
+        assert {str(error) for error in heard} == {str(late)}
+        after_late_errors(session.list_recordings)
+        after_late_errors(lambda: session.try_stop_recording_subscription(subscription_id))
+
+
+def after_late_errors(call: Callable[[], object]) -> None:
+    """Call it until it raises none: the archive may have said the same more than once."""
+    for _ in range(10):
+        try:
+            call()
+            return
+        except ArchiveError as error:
+            assert error.operation == "extend_recording"
+    raise AssertionError("there is no end of late errors")
 
 
 def raised(session: Archive) -> AeronError | None:
@@ -309,10 +322,8 @@ def test_credentials(tmp_path: Path) -> None:
 def test_ctrl_c_is_heard_at_once(node: ArchivingMediaDriver, what: str) -> None:
     context = node.archive_context()
     script = f"""
-        import signal, sys, time
+        import sys, time
         import aeron_py as aeron
-
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the parent ignores
 
         with aeron.Client.connect({str(node.aeron_dir)!r}) as client:
             known = aeron.ArchiveContext(

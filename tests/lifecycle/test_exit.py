@@ -17,7 +17,6 @@ SETUP = """
 import gc, os, signal, sys, threading, time
 import aeron_py as aeron
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the parent ignores
 driver = aeron.MediaDriver.launch(ipc_term_buffer_length=64 * 1024)
 client = aeron.Client.connect(driver.aeron_dir)
 subscription = client.add_subscription("aeron:ipc", 1, on_available_image=lambda image: None)
