@@ -1,14 +1,11 @@
 #include "shim.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "util/aeron_error.h"
 #include "watch_entry.h"
@@ -16,42 +13,14 @@
 /* Nobody parked: the thread stays near for so long, so that the next waiter with a bell need not wake it. */
 #define NEAR_NS INT64_C(1000000000)
 
-/* So many wakes by the watcher where the bell should have rung: don't count on the bell any more. */
-#define MISSED_LIMIT (3)
-
-struct shim_watch_stct
-{
-    pthread_mutex_t lock;
-    pthread_cond_t kick;
-    pthread_t thread;
-    aeron_t *client;
-    shim_watch_entry_t *first;
-    int64_t spin_ns;
-    int64_t min_park_ns;
-    int64_t max_park_ns;
-    int64_t bell_park_ns;
-    int64_t since_ns; /* the last time something happened that an eager waiter may follow */
-    int64_t near_ns;  /* the last time anybody parked */
-    int64_t looks;
-    int64_t references;
-    int32_t strategy;
-    _Atomic int32_t lock_wanted;
-    bool started;
-    bool asleep;
-    bool deep; /* asleep until somebody parks */
-    bool closed;
-};
-
-/* ---- the thread ---- */
-
-static int64_t now_ns(void)
+int64_t watch_now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static void entry_wake(shim_watch_entry_t *entry)
+void watch_entry_wake(shim_watch_entry_t *entry)
 {
     if (!entry->woken)
     {
@@ -62,7 +31,7 @@ static void entry_wake(shim_watch_entry_t *entry)
 
 static void park_for(shim_watch_t *watch, int64_t duration_ns)
 {
-    const int64_t until_ns = now_ns() + duration_ns;
+    const int64_t until_ns = watch_now_ns() + duration_ns;
     struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
 
     watch->asleep = true;
@@ -90,7 +59,7 @@ static void let_others(shim_watch_t *watch, bool yield)
 
 static void idle(shim_watch_t *watch, bool any, bool eager)
 {
-    const int64_t now = now_ns();
+    const int64_t now = watch_now_ns();
     const int64_t waited_ns = now - watch->since_ns;
 
     if (!any && now - watch->near_ns > NEAR_NS)
@@ -149,8 +118,8 @@ static void *watch_run(void *arg)
             if (ready > 0)
             {
                 entry->missed += 2 == ready && !entry->eager ? 1 : 0;
-                entry_wake(entry);
-                watch->since_ns = now_ns();
+                watch_entry_wake(entry);
+                watch->since_ns = watch_now_ns();
                 continue;
             }
             any = true;
@@ -163,15 +132,14 @@ static void *watch_run(void *arg)
     return NULL;
 }
 
-static void watch_lock(shim_watch_t *watch)
+void watch_lock(shim_watch_t *watch)
 {
     atomic_fetch_add(&watch->lock_wanted, 1);
     pthread_mutex_lock(&watch->lock);
     atomic_fetch_sub(&watch->lock_wanted, 1);
 }
 
-/* Unlocks. */
-static void watch_release(shim_watch_t *watch)
+void watch_release(shim_watch_t *watch)
 {
     const bool last = 0 == --watch->references;
     pthread_mutex_unlock(&watch->lock);
@@ -224,7 +192,7 @@ void shim_watch_close(shim_watch_t *watch)
     watch->closed = true;
     for (shim_watch_entry_t *entry = watch->first; NULL != entry; entry = entry->next)
     {
-        entry_wake(entry);
+        watch_entry_wake(entry);
     }
     pthread_cond_signal(&watch->kick);
     pthread_mutex_unlock(&watch->lock);
@@ -246,41 +214,7 @@ int64_t shim_watch_looks(shim_watch_t *watch)
     return looks;
 }
 
-/* ---- entries ---- */
-
-int shim_watch_entry_create(shim_watch_entry_t **entry, shim_watch_t *watch, int32_t kind, void *object)
-{
-    shim_watch_entry_t *created = calloc(1, sizeof(*created));
-    if (NULL == created)
-    {
-        AERON_SET_ERR(ENOMEM, "%s", "no memory for a waiter");
-        return -1;
-    }
-
-    created->fd = shim_bell_open(&created->name);
-    if (created->fd < 0)
-    {
-        AERON_SET_ERR(errno, "%s", "no socket for a waiter: raise the limit of open files (ulimit -n)");
-        free(created);
-        return -1;
-    }
-
-    created->kind = kind;
-    created->object = object;
-    created->watch = watch;
-    watch_lock(watch);
-    watch->references++;
-    pthread_mutex_unlock(&watch->lock);
-    *entry = created;
-    return 0;
-}
-
-int shim_watch_entry_fd(const shim_watch_entry_t *entry)
-{
-    return entry->fd;
-}
-
-static int start_thread(shim_watch_t *watch)
+int watch_start(shim_watch_t *watch)
 {
     if (watch->started)
     {
@@ -302,119 +236,4 @@ static int start_thread(shim_watch_t *watch)
     }
     watch->started = true;
     return 0;
-}
-
-int shim_watch_park(shim_watch_entry_t *entry, int64_t wanted)
-{
-    shim_watch_t *watch = entry->watch;
-    watch_lock(watch);
-
-    int result = -1;
-    if (NULL == entry->object || watch->closed)
-    {
-        AERON_SET_ERR(EBADF, "%s", "what was waited for is closed");
-    }
-    else if (aeron_is_closed(watch->client))
-    {
-        result = 1;
-    }
-    else if ((result = shim_watch_entry_arm(entry, wanted)) == 0 && (result = start_thread(watch)) == 0)
-    {
-        const bool always = SHIM_WATCH_SPIN == watch->strategy || SHIM_WATCH_YIELD == watch->strategy;
-
-        entry->parked = true;
-        entry->woken = false;
-        entry->eager = entry->eager || always;
-        entry->previous = NULL;
-        entry->next = watch->first;
-        if (NULL != watch->first)
-        {
-            watch->first->previous = entry;
-        }
-        watch->first = entry;
-
-        watch->near_ns = now_ns();
-        if (entry->eager)
-        {
-            watch->since_ns = watch->near_ns;
-        }
-        if (watch->asleep && (watch->deep || entry->eager))
-        {
-            pthread_cond_signal(&watch->kick);
-        }
-    }
-
-    if (0 != result)
-    {
-        shim_watch_entry_disarm(entry);
-    }
-    pthread_mutex_unlock(&watch->lock);
-    return result;
-}
-
-static void take_out(shim_watch_entry_t *entry)
-{
-    if (!entry->parked)
-    {
-        return;
-    }
-
-    if (NULL != entry->next)
-    {
-        entry->next->previous = entry->previous;
-    }
-    if (NULL != entry->previous)
-    {
-        entry->previous->next = entry->next;
-    }
-    else
-    {
-        entry->watch->first = entry->next;
-    }
-    entry->parked = false;
-    shim_watch_entry_disarm(entry);
-}
-
-void shim_watch_unpark(shim_watch_entry_t *entry)
-{
-    watch_lock(entry->watch);
-    if (!entry->woken && !entry->eager)
-    {
-        entry->missed = 0;
-    }
-    take_out(entry);
-    if (NULL != entry->object)
-    {
-        shim_bell_drain(entry->fd);
-    }
-    pthread_mutex_unlock(&entry->watch->lock);
-}
-
-void shim_watch_wake(shim_watch_entry_t *entry)
-{
-    watch_lock(entry->watch);
-    if (entry->parked)
-    {
-        entry_wake(entry);
-    }
-    pthread_mutex_unlock(&entry->watch->lock);
-}
-
-void shim_watch_entry_detach(shim_watch_entry_t *entry)
-{
-    watch_lock(entry->watch);
-    take_out(entry);
-    entry->object = NULL;
-    shim_bell_send(entry->fd, entry->name);
-    pthread_mutex_unlock(&entry->watch->lock);
-}
-
-void shim_watch_entry_delete(shim_watch_entry_t *entry)
-{
-    watch_lock(entry->watch);
-    take_out(entry);
-    watch_release(entry->watch);
-    close(entry->fd);
-    free(entry->images);
-    free(entry);
 }
