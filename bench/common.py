@@ -78,6 +78,8 @@ class Row:
     less_is_better: bool = False
     goal: float | None = None
     """Of the ratio, at least (or at most where less is better)."""
+    aim: float | None = None
+    """What the ratio should come to after the goal."""
     headline: bool = False
     bound: float | None = None
     """A goal for our figure itself instead of the ratio."""
@@ -90,12 +92,19 @@ class Row:
     @property
     def met(self) -> bool | None:
         value, wanted = (self.ours, self.bound) if self.bound is not None else (self.ratio, self.goal)
+        return self._reaches(value, wanted)
+
+    @property
+    def aim_met(self) -> bool | None:
+        return self._reaches(self.ratio, self.aim)
+
+    def _reaches(self, value: float | None, wanted: float | None) -> bool | None:
         if value is None or wanted is None:
             return None
         return value <= wanted if self.less_is_better else value >= wanted
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"ratio": self.ratio, "met": self.met}
+        return asdict(self) | {"ratio": self.ratio, "met": self.met, "aim_met": self.aim_met}
 
 
 class Peer:

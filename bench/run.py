@@ -121,6 +121,7 @@ def cells(row: dict[str, Any]) -> list[str]:
         goal = f"{sign} {row['bound']:g} {row['unit']}"
     else:
         goal = f"{sign} {row['goal']:g}" if row["goal"] is not None else ""
+        goal += f", aim {row['aim']:g}" if row["aim"] is not None else ""
     return [
         row["what"],
         row["medium"],
@@ -129,7 +130,8 @@ def cells(row: dict[str, Any]) -> list[str]:
         f"{row['anchor_name']}: {number(row['anchor'])}",
         number(row["ratio"]),
         goal,
-        {True: "yes", False: "**no**", None: ""}[row["met"]],
+        {True: "yes", False: "**no**", None: ""}[row["met"]]
+        + {True: "", False: ", not the aim", None: ""}[row["aim_met"]],
     ]
 
 
