@@ -274,4 +274,8 @@ class Recorder:
         return recording
 
     def _start_playing(self, stack: contextlib.ExitStack, client: Client) -> None:
-        pass
+        from aeron_py.recorder.playback.control import ControlServer
+
+        # A session of its own: errors of replays come late, and are nobody else's.
+        archive = stack.enter_context(self._node.connect_archive(client))
+        stack.enter_context(ControlServer(client, archive, self.config))
