@@ -19,7 +19,9 @@ __all__ = ["archive", "client", "driver", "node", "node_client", "pair"]
 PATIENCE = 60.0
 
 # The same examples in each run, however slow the machine is.
-settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+settings.register_profile(
+    "steady", deadline=None, max_examples=60, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 settings.load_profile("steady")
 
 # Programs that tests start inherit what is ignored here, as Ctrl-C is when all of this runs in the background of a shell.
@@ -38,6 +40,7 @@ def driver() -> Iterator[MediaDriver]:
         client_liveness_timeout=PATIENCE,
         publication_unblock_timeout=2 * PATIENCE,
         driver_timeout=PATIENCE,
+        timer_interval=0.1,
     ) as launched:
         yield launched
 

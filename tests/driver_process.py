@@ -10,7 +10,7 @@ from types import TracebackType
 PROGRAM = """
 import sys
 from aeron_py import MediaDriver
-with MediaDriver.launch(sys.argv[1]) as driver:
+with MediaDriver.launch(sys.argv[1], timer_interval=0.1) as driver:
     print("ready", flush=True)
     sys.stdin.read()
 """

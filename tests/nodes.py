@@ -23,7 +23,8 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArchivingMediaDri
 
     with ArchivingMediaDriver.launch(
         tmp_path_factory.mktemp("archive"),
-        driver={"term_buffer_length": 64 * 1024, "ipc_term_buffer_length": 64 * 1024},
+        # The driver looks for what has gone more often than each second, so that tests need not wait for it.
+        driver={"term_buffer_length": 64 * 1024, "ipc_term_buffer_length": 64 * 1024, "timer_interval": 0.1},
         timeout=START_TIMEOUT,
         segment_file_length=64 * 1024,
     ) as launched:
