@@ -9,9 +9,14 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "AsyncRecorderClient": "aclient",
+    "AsyncRemoteSession": "aclient",
+    "ControlServer": "control",
     "Controls": "session",
     "Pacer": "pacer",
+    "RecorderClient": "client",
     "Remap": "topics",
+    "RemoteSession": "client",
     "Session": "session",
     "StreamIdSource": "session",
     "TopicInfo": "topics",

@@ -422,6 +422,12 @@ class Player:
         if self.end is not None and time.time_ns() >= self.end:
             self._stand(self.end)
             self._at_end()
+        elif not self.index.is_live:
+            if self.loop and self._all_parts:
+                self._at_end()
+            self.ended = True  # for as long as nobody records
+        else:
+            self.ended = False
 
     def _at_end(self) -> None:
         """The end that was set, or of what there is when nothing records any more."""

@@ -1,0 +1,154 @@
+"""The async twin of :class:`~aeron_py.recorder.playback.client.RecorderClient`, on trio and asyncio."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from aeron_py._waiting import Duration, seconds
+from aeron_py.errors import AeronError, TimedOutError
+from aeron_py.recorder.playback import messages
+from aeron_py.recorder.playback.client import (
+    DEFAULT_CHANNEL,
+    DEFAULT_STREAM_ID,
+    Protocol,
+    control_channel,
+    open_body,
+    reply_channel_of,
+    topic_of,
+    value_of,
+)
+
+if TYPE_CHECKING:
+    from aeron_py.aio.client import AsyncClient
+    from aeron_py.aio.publication import AsyncExclusivePublication
+    from aeron_py.aio.subscription import AsyncSubscription
+    from aeron_py.recorder.playback.messages import SessionInfo
+    from aeron_py.recorder.playback.session import Controls
+    from aeron_py.recorder.playback.topics import TopicInfo, Value
+
+__all__ = ["AsyncRecorderClient", "AsyncRemoteSession"]
+
+
+class AsyncRecorderClient:
+    """A :class:`RecorderClient` with ``await``. Made by :meth:`connect`; any number of tasks may use it."""
+
+    def __init__(
+        self,
+        client: AsyncClient,
+        protocol: Protocol,
+        requests: AsyncExclusivePublication,
+        replies: AsyncSubscription,
+        where: str,
+        timeout: float,
+    ) -> None:
+        self._client = client
+        self._protocol = protocol
+        self._requests = requests
+        self._replies = replies
+        self._where = where
+        self._timeout = timeout
+        self._lock = anyio.Lock()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def connect(
+        cls,
+        client: AsyncClient,
+        *,
+        channel: str = DEFAULT_CHANNEL,
+        stream_id: int = DEFAULT_STREAM_ID,
+        reply_channel: str | None = None,
+        timeout: Duration = 10.0,
+    ) -> AsyncIterator[AsyncRecorderClient]:
+        """A client for the time of an ``async with`` block; arguments as for :class:`RecorderClient`."""
+        protocol = Protocol(client.next_correlation_id(), reply_channel_of(channel, reply_channel))
+        async with (
+            client.add_subscription(protocol.reply.channel, protocol.reply.stream_id) as replies,
+            client.add_exclusive_publication(control_channel(channel), stream_id) as requests,
+        ):
+            where = f"{channel} stream {stream_id}"
+            yield cls(client, protocol, requests, replies, where, seconds(timeout, "timeout"))
+
+    @contextlib.asynccontextmanager
+    async def open_session(self, **options: Any) -> AsyncIterator[AsyncRemoteSession]:
+        """A session for the time of an ``async with`` block; options as for :meth:`RecorderClient.open_session`."""
+        session = AsyncRemoteSession(self, (await self.call(open_body(**options))).session)
+        try:
+            yield session
+        finally:
+            with anyio.CancelScope(shield=True), contextlib.suppress(AeronError):
+                await session.close()
+
+    def session(self, session_id: str) -> AsyncRemoteSession:
+        """A session that is open, perhaps of somebody else."""
+        return AsyncRemoteSession(self, session_id)
+
+    async def sessions(self) -> list[SessionInfo]:
+        """All sessions of the recorder."""
+        found: list[SessionInfo] = await self.call(messages.Sessions())
+        return found
+
+    async def call(self, body: messages.Bodies) -> Any:
+        """Send a request and wait for its result; raises as :meth:`RecorderClient.call`."""
+        try:
+            with anyio.fail_after(self._timeout):
+                async with self._lock:
+                    number, message = self._protocol.request(body)
+                    await self._requests.send(message, wait_connected=True)
+                    while True:
+                        reply = await self._replies.receive()
+                        found, result = self._protocol.result(reply.payload, number, body)
+                        if found:
+                            return result
+        except TimeoutError:
+            raise TimedOutError(
+                f"no recorder answered on {self._where} within {self._timeout:g} s",
+                operation=type(body).__name__.lower(),
+            ) from None
+
+
+class AsyncRemoteSession:
+    """A session of a recorder, with ``await``."""
+
+    def __init__(self, recorder: AsyncRecorderClient, session_id: str) -> None:
+        self._recorder = recorder
+        self.session_id = session_id
+
+    async def controls(self) -> Controls:
+        """All controls at one moment."""
+        found: Controls = await self._recorder.call(messages.Get(session=self.session_id))
+        return found
+
+    async def set(self, **values: Any) -> Controls:
+        """Set several controls at once: ``start``, ``end``, ``pos``, ``speed``, ``state``, ``loop``."""
+        found: Controls = await self._recorder.call(messages.Set(session=self.session_id, **values))
+        return found
+
+    async def step(self, batches: int = 1) -> Controls:
+        """Play so many batches at once, or go back, 128 at most."""
+        return await self.set(pos=f"{batches:+d}")
+
+    async def topics(self) -> dict[str, TopicInfo]:
+        """Its topics, and where they are played."""
+        found: dict[str, TopicInfo] = await self._recorder.call(messages.Topics(session=self.session_id))
+        return found
+
+    @contextlib.asynccontextmanager
+    async def subscribe(self, topic: str, **options: Any) -> AsyncIterator[AsyncSubscription]:
+        """A subscription to a topic as it is played, for the time of an ``async with`` block."""
+        info = topic_of(await self.topics(), topic)
+        async with self._recorder._client.add_subscription(info.channel, info.stream_id, **options) as subscription:
+            yield subscription
+
+    async def values(self, topics: Iterable[str] | None = None) -> dict[str, Value | None]:
+        """The latest message of each topic at ``pos``."""
+        body = messages.Values(session=self.session_id, topics=None if topics is None else tuple(topics))
+        return {topic: value_of(value) for topic, value in (await self._recorder.call(body)).items()}
+
+    async def close(self) -> None:
+        """Close it for everybody."""
+        await self._recorder.call(messages.Close(session=self.session_id))

@@ -1,0 +1,285 @@
+"""The recorder's side of the control stream: opens sessions for those who ask, steers them, and collects them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from aeron_py.errors import AeronError, OfferResult, SettingError
+from aeron_py.recorder.playback import messages
+from aeron_py.recorder.playback.messages import VERSION, Failure, RecordedValue, Reply, Request, SessionInfo
+from aeron_py.recorder.playback.pacer import Pacer
+from aeron_py.recorder.playback.session import Controls, Session, StreamIdSource
+from aeron_py.recorder.timeindex import TimeIndex
+from aeron_py.uri import ChannelUri
+
+if TYPE_CHECKING:
+    from aeron_py.archive.client import Archive
+    from aeron_py.client import Client
+    from aeron_py.publication import ExclusivePublication
+    from aeron_py.recorder.config import RecorderConfig
+
+__all__ = ["CONTROL_ALIAS", "ControlServer"]
+
+CONTROL_ALIAS = "file:aeron-py/control"
+"""The alias of the control stream and of replies: a recorder does not record these."""
+
+_log = logging.getLogger("aeron_py.recorder")
+_IDLE = 0.003
+_COLLECT_EVERY = 0.25
+_REPLY_TERM = 4 << 20
+_SEND_FOR = 5.0
+
+
+class _Peer:
+    """A client that asked something."""
+
+    def __init__(self, publication: ExclusivePublication, reply: messages.ReplyTo) -> None:
+        self.publication = publication
+        self.reply = reply
+        self.heard = time.monotonic()
+
+
+class ControlServer:
+    """Serves sessions over the control stream, in a thread of its own.
+
+    A client counts as there for as long as it subscribes to its replies. A session ends when for ``idle_timeout``
+    nobody subscribed to a topic of it and its client was gone.
+
+    Args:
+        client: on the archive's media driver.
+        archive: a session with the archive.
+        config: ``archive_dir``, ``control``, ``sessions`` and ``stream_ids`` are what counts.
+        index: what was recorded when; None to open it.
+
+    Raises:
+        CatalogError: no archive in that directory.
+        AeronError: as ``add_subscription`` and ``Archive.connect``.
+    """
+
+    def __init__(
+        self, client: Client, archive: Archive, config: RecorderConfig, *, index: TimeIndex | None = None
+    ) -> None:
+        self.config = config
+        self._client, self._archive = client, archive
+        self._peers: dict[str, _Peer] = {}
+        self._sessions: dict[str, tuple[Session, str]] = {}
+        self._seen: dict[str, float] = {}
+        self._stop = threading.Event()
+        self._stream_ids = StreamIdSource(client, config.stream_ids.first, config.stream_ids.last)
+        self._closing = contextlib.ExitStack()
+        with contextlib.ExitStack() as stack:
+            if index is None:
+                index = stack.enter_context(TimeIndex.open(config.archive_dir, counters=client.counters))
+            self.index = index
+            """What was recorded when."""
+            self._pacer = stack.enter_context(Pacer(client, archive))
+            self._subscription = stack.enter_context(
+                client.add_subscription(config.control.channel, config.control.stream_id)
+            )
+            self._closing = stack.pop_all()
+        self._thread = threading.Thread(target=self._run, name="aeron-py control", daemon=True)
+        self._thread.start()
+
+    @property
+    def sessions(self) -> list[Session]:
+        """Those that are open."""
+        return [session for session, _ in self._sessions.values()]
+
+    def close(self) -> None:
+        """End it and its sessions. May be called twice."""
+        self._stop.set()
+        self._thread.join()
+        for session, _ in self._sessions.values():
+            self._guard(session.close)
+        self._sessions.clear()
+        for peer in self._peers.values():
+            self._guard(peer.publication.close)
+        self._peers.clear()
+        self._closing.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- the thread
+
+    def _run(self) -> None:
+        collect = 0.0
+        while not self._stop.is_set():
+            try:
+                payloads = self._subscription.poll_payloads(64)
+                for payload in payloads:
+                    self._take(payload)
+                if time.monotonic() >= collect:
+                    collect = time.monotonic() + _COLLECT_EVERY
+                    self._collect()
+                if not payloads:
+                    self._stop.wait(_IDLE)
+            except AeronError as error:
+                if self._client.is_closed or self._subscription.is_closed:
+                    return  # the recorder begins anew when its driver is back
+                _log.warning("control stream: %s", error)
+                self._stop.wait(_COLLECT_EVERY)
+
+    def _guard(self, act: Any, *arguments: Any) -> None:
+        with contextlib.suppress(AeronError):
+            act(*arguments)
+
+    def _take(self, payload: bytes) -> None:
+        try:
+            envelope = messages.decode_envelope(payload)
+        except msgspec.MsgspecError as error:
+            _log.warning("control stream: a message that is no request: %s", error)
+            return
+        peer = self._peer(envelope.client, envelope.reply)
+        try:
+            result = self._answer(messages.decode_request(payload))
+            reply = Reply(
+                version=VERSION,
+                client=envelope.client,
+                id=envelope.id,
+                result=msgspec.Raw(msgspec.json.encode(result)),
+            )
+        except (AeronError, OSError) as error:
+            text = error.message if isinstance(error, AeronError) else str(error)
+            reply = self._refusal(envelope.client, envelope.id, type(error).__name__, text)
+        except Exception as error:
+            _log.exception("control stream: a request failed")
+            reply = self._refusal(envelope.client, envelope.id, type(error).__name__, str(error))
+        self._send(peer, reply)
+
+    def _refusal(self, client: str, number: int, kind: str, text: str) -> Reply:
+        return Reply(version=VERSION, client=client, id=number, error=Failure(kind=kind, message=text))
+
+    def _peer(self, name: str, reply: messages.ReplyTo) -> _Peer:
+        peer = self._peers.get(name)
+        if peer is not None and peer.reply != reply:
+            peer.publication.close()
+            peer = None
+        if peer is None:
+            channel = ChannelUri.parse(reply.channel).with_(
+                alias=CONTROL_ALIAS, term_length=_REPLY_TERM, sparse=True, linger=None
+            )
+            peer = self._peers[name] = _Peer(self._client.add_exclusive_publication(channel, reply.stream_id), reply)
+        peer.heard = time.monotonic()
+        return peer
+
+    def _send(self, peer: _Peer, reply: Reply) -> None:
+        data = msgspec.json.encode(reply)
+        if len(data) > _REPLY_TERM // 8:
+            reply = self._refusal(reply.client, reply.id, "SettingError", "the reply is too long: ask for fewer topics")
+            data = msgspec.json.encode(reply)
+        deadline = time.monotonic() + _SEND_FOR
+        while not self._stop.is_set() and time.monotonic() < deadline:
+            result = peer.publication.offer_nowait(data)
+            if result >= 0 or result in (OfferResult.CLOSED, OfferResult.MAX_POSITION_EXCEEDED, OfferResult.ERROR):
+                return
+            time.sleep(0.0005)
+
+    def _collect(self) -> None:
+        """Close sessions that nobody needs, and forget clients that are gone."""
+        now = time.monotonic()
+        timeout = self.config.sessions.idle_timeout
+        for name, (session, owner) in list(self._sessions.items()):
+            peer = self._peers.get(owner)
+            if session.listening or (peer is not None and peer.publication.is_connected):
+                self._seen[name] = now
+            elif now - self._seen.get(name, now) > timeout:
+                self._end(name)
+        for owner, peer in list(self._peers.items()):
+            if peer.publication.is_connected:
+                peer.heard = now
+            elif now - peer.heard > timeout:
+                del self._peers[owner]
+                self._guard(peer.publication.close)
+
+    def _end(self, name: str) -> None:
+        session, _ = self._sessions.pop(name)
+        self._seen.pop(name, None)
+        self._guard(session.close)
+
+    # -- answers
+
+    def _answer(self, request: Request) -> Any:
+        body = request.body
+        if isinstance(body, messages.Open):
+            return self._open(request.client, body)
+        if isinstance(body, messages.Sessions):
+            return [
+                SessionInfo(
+                    session=name,
+                    client=owner,
+                    controls=session.controls,
+                    topics=len(session.topics),
+                    listening=session.listening,
+                )
+                for name, (session, owner) in self._sessions.items()
+            ]
+        session = self._find(body.session)
+        self._seen[body.session] = time.monotonic()
+        if isinstance(body, messages.Get):
+            return session.controls
+        if isinstance(body, messages.Set):
+            return self._set(session, body)
+        if isinstance(body, messages.Topics):
+            return session.topics
+        if isinstance(body, messages.Values):
+            values = session.values(body.topics)
+            return {t: None if v is None else RecordedValue(**v._asdict()) for t, v in values.items()}
+        self._end(body.session)
+        return None
+
+    def _find(self, name: str) -> Session:
+        found = self._sessions.get(name)
+        if found is None:
+            raise SettingError(
+                f"there is no session {name!r:.100}: it was closed, or nobody listened", operation="session"
+            )
+        return found[0]
+
+    def _open(self, owner: str, body: messages.Open) -> messages.Opened:
+        limits = self.config.sessions
+        if len(self._sessions) >= limits.max_sessions:
+            raise SettingError(f"there are {limits.max_sessions} sessions, which is the most", operation="open")
+        if sum(each == owner for _, each in self._sessions.values()) >= limits.max_sessions_per_client:
+            raise SettingError(
+                f"this client has {limits.max_sessions_per_client} sessions, which is the most", operation="open"
+            )
+        session = Session(
+            self._client,
+            self._archive,
+            self.config.archive_dir,
+            index=self.index,
+            pacer=self._pacer,
+            stream_ids=self._stream_ids,
+            start=body.start,
+            end=body.end,
+            pos=body.pos,
+            speed=body.speed,
+            state=body.state,
+            topics=body.topics,
+            remap=body.remap,
+            loop=body.loop,
+            channel=limits.channel if body.channel is None else body.channel,
+        )
+        self._sessions[session.session_id] = session, owner
+        self._seen[session.session_id] = time.monotonic()
+        return messages.Opened(session=session.session_id, controls=session.controls, topics=session.topics)
+
+    def _set(self, session: Session, body: messages.Set) -> Controls:
+        for name in ("loop", "start", "end", "speed", "pos", "state"):
+            value = getattr(body, name)
+            if value is not msgspec.UNSET:
+                setattr(session, name, value)
+        return session.controls
