@@ -97,7 +97,6 @@ static void detach(shim_sample_t *sample)
 static void wait_until(shim_sample_t *sample, int64_t deadline)
 {
     const struct timespec until = { .tv_sec = deadline / SECOND_NS, .tv_nsec = deadline % SECOND_NS };
-
     while (!sample->stop && ETIMEDOUT != pthread_cond_timedwait(&sample->wake, &sample->lock, &until));
 }
 
@@ -309,7 +308,7 @@ int64_t shim_sample_open(
     return result;
 }
 
-static int64_t close_stream(shim_sample_t *sample, uint32_t place, int64_t stop_position)
+static int64_t close_stream(shim_sample_t *sample, uint32_t place, int64_t stop_position, int64_t *stopped_at)
 {
     stream_t *stream = &sample->streams[place];
 
@@ -332,6 +331,7 @@ static int64_t close_stream(shim_sample_t *sample, uint32_t place, int64_t stop_
     const int64_t result = sample_append(sample, SHIM_JOURNAL_CLOSED, 1, (const uint8_t *)&body, sizeof(body));
     if (result >= 0)
     {
+        *stopped_at = stream->position;
         sample->unattached -= stream->counter_id < 0 ? 1 : 0;
         sample->open--;
         memmove(stream, stream + 1, (sample->open - place) * sizeof(*stream));
@@ -339,7 +339,7 @@ static int64_t close_stream(shim_sample_t *sample, uint32_t place, int64_t stop_
     return result;
 }
 
-int64_t shim_sample_close(shim_sample_t *sample, uint32_t index, int64_t stop_position)
+int64_t shim_sample_close(shim_sample_t *sample, uint32_t index, int64_t stop_position, int64_t *stopped_at)
 {
     int64_t result = AERON_PUBLICATION_ERROR;
     uint32_t place = 0;
@@ -351,7 +351,7 @@ int64_t shim_sample_close(shim_sample_t *sample, uint32_t index, int64_t stop_po
     }
     if (place < sample->open)
     {
-        result = close_stream(sample, place, stop_position);
+        result = close_stream(sample, place, stop_position, stopped_at);
     }
     else
     {

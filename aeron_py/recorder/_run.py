@@ -248,6 +248,16 @@ class Run:
         self._last_previous[index] = previous
         self.streams[index] = msgspec.structs.replace(self.streams[index], closed_ns=time_ns, stop_position=stop)
 
+    def forget_if_purged(self) -> bool:
+        """Whether its files were deleted: it is as if it had never been, then."""
+        if self.begin_ns is not None and not self._segments.exists(self.start):
+            self.close()
+            self._complete, self.live = True, False
+            self.begin_ns = self.end_ns = None
+            self.end = self.start
+            self.streams, self.records = [], []
+        return self._complete and self.begin_ns is None
+
     def finish(self) -> None:
         """Streams that nobody closed end where the journal does: it is not written any more."""
         if self.live or self.end_ns is None or all(stream.closed_ns is not None for stream in self.streams):
@@ -324,16 +334,24 @@ class Run:
                 assert stream.stop_position is not None
                 state.previous[index] = self._last_previous[index]
                 state.positions[index] = stream.stop_position
-        term = self.term_at(time_ns)
-        if term is not None:
-            for batch in self.batches(self._image_before(self._term_start(term))):
-                applied = state.apply(batch, time_ns)
-                while applied < len(batch) and state.unsound:
-                    # One in the middle is damaged: those after it say where the streams stood all the same.
-                    applied += 1 + state.apply(batch[applied + 1 :], time_ns)
-                if applied < len(batch):
-                    break
+        try:
+            self._replay(state, time_ns)
+        except DamagedRecordingError:
+            if not self.forget_if_purged():
+                raise
         return state
+
+    def _replay(self, state: State, time_ns: int) -> None:
+        term = self.term_at(time_ns)
+        if term is None:
+            return
+        for batch in self.batches(self._image_before(self._term_start(term))):
+            applied = state.apply(batch, time_ns)
+            while applied < len(batch) and state.unsound:
+                # One in the middle is damaged: those after it say where the streams stood all the same.
+                applied += 1 + state.apply(batch[applied + 1 :], time_ns)
+            if applied < len(batch):
+                return
 
     def _image_before(self, position: int) -> int:
         entry = self.entry_at(position)

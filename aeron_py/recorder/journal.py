@@ -170,12 +170,15 @@ class JournalWriter(Owner):
             self._count += 1
             return index
 
-    def close_stream(self, index: int, stop_position: int | None = None) -> None:
+    def close_stream(self, index: int, stop_position: int | None = None) -> int:
         """Tell no more of a stream.
 
         Args:
             index: what :meth:`open_stream` returned.
             stop_position: where its recording ended: a last tick goes there. None: where it was seen last.
+
+        Returns:
+            Where its history ends in this journal: another one may go on from there.
 
         Raises:
             SettingError: no open stream of that index.
@@ -186,11 +189,13 @@ class JournalWriter(Owner):
             info = self._streams.get(index)
             if info is None:
                 raise SettingError(f"no open stream {index}: there are {sorted(self._streams)[:20]}")
-            seen = self.positions.get(index, 0)
-            self._write("close_stream", lambda sample: lib.shim_sample_close(sample, index, stop))
+            out = ffi.new("int64_t *")
+            self._write("close_stream", lambda sample: lib.shim_sample_close(sample, index, stop, out))
             del self._streams[index]
+            stopped_at = int(out[0])
             if self._committed is not None:
-                self._ended[info.recording_id] = max(seen, stop)
+                self._ended[info.recording_id] = stopped_at
+            return stopped_at
 
     def append(self, kind: EntryKind, payload: Mapping[str, Any]) -> int:
         """Append an entry of JSON; the journal's position after it.

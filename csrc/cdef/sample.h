@@ -39,8 +39,9 @@ int64_t shim_sample_open(
     const uint8_t *body,
     size_t length);
 
-/* With a last tick when it stopped further than it was seen; stop_position -1: where it was seen last. */
-int64_t shim_sample_close(shim_sample_t *sample, uint32_t index, int64_t stop_position);
+/* With a last tick when it stopped further than it was seen; stop_position -1: where it was seen last. Tells where it
+ * stopped. */
+int64_t shim_sample_close(shim_sample_t *sample, uint32_t index, int64_t stop_position, int64_t *stopped_at);
 int64_t shim_sample_append(shim_sample_t *sample, uint8_t kind, uint32_t count, const uint8_t *body, size_t length);
 int64_t shim_sample_image(shim_sample_t *sample);
 

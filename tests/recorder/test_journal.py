@@ -163,7 +163,7 @@ def test_a_stream_is_closed_where_its_recording_ended(
     index = writer.open_stream(stream.info)
     seen = stream.send()
     wait_until(lambda: writer.positions[index] == seen)
-    writer.close_stream(index, seen + 64)
+    assert writer.close_stream(index, seen + 64) == seen + 64
     with pytest.raises(SettingError, match="no open stream"):
         writer.close_stream(index)
     assert writer.positions == {}

@@ -267,6 +267,23 @@ def test_it_follows(tmp_path: Path) -> None:
         assert index.image_at(following.time).positions[1 << 32] == (32 * 2999, 32 * 3000)
 
 
+def test_a_journal_that_is_deleted_meanwhile(tmp_path: Path) -> None:
+    history = History(tmp_path, seed=5, entries=1500)
+    history.save()
+    with TimeIndex.open(tmp_path) as index:
+        ticks = index.ticks(0)
+        assert len(ticks.read(100)) == 100
+        for path in tmp_path.glob("0-*.rec"):
+            path.unlink()
+        wait_until(lambda: {stream.journal for stream in index.streams} == {1, 2})
+        assert {run >> 32 for tick in list(ticks)[-100:] for run, _ in tick.positions} == {2}
+        at = history.ticks[-1][0]
+        assert index.image_at(at).positions == {
+            stream: places for stream, places in history.at(at).items() if stream >> 32
+        }
+        assert as_model(index.ticks_before(at + 1, 10)) == history.ticks[-10:]
+
+
 # -- a day
 
 
