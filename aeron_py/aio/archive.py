@@ -104,22 +104,34 @@ class AsyncArchive(ArchiveCalls, Owner):
 
     # -- one call
 
-    async def _ask(self, request: Request[T], timeout: Duration | None = None) -> T:
+    async def _ask(
+        self,
+        request: Request[T],
+        timeout: Duration | None = None,
+        undo: Callable[[int], Request[Any]] | None = None,
+    ) -> T:
         limit = self._limit(timeout)
         await checkpoint()
         try:
-            return await self._answer(request, limit)
+            return await self._answer(request, limit, undo=undo)
         except UnknownRecordingError as error:
             raise await self._with_neighbours(error, request) from None
 
-    async def _answer(self, request: Request[T], limit: float, *, quietly: bool = False) -> T:
+    async def _answer(
+        self,
+        request: Request[T],
+        limit: float,
+        *,
+        quietly: bool = False,
+        undo: Callable[[int], Request[Any]] | None = None,
+    ) -> T:
         self._handle.get(request.name)
         call = self._session.call(request, quietly=quietly)
         self._took()
         try:
             await self._complete(call, limit)
         except BaseException as error:
-            self._session.abandon(call, forget=isinstance(error, anyio.get_cancelled_exc_class()))
+            self._session.abandon(call, forget=isinstance(error, anyio.get_cancelled_exc_class()), undo=undo)
             raise
         if isinstance(call.error, ArchiveConnectionError):
             raise self._session.explained(call.error)
@@ -210,11 +222,15 @@ class AsyncArchive(ArchiveCalls, Owner):
         *,
         timeout: Duration | None = None,
     ) -> Opening[AsyncRecording]:
-        """Record for as long as the ``async with`` block lasts. Arguments as for :meth:`Archive.start_recording`."""
+        """Record for as long as the ``async with`` block lasts. Arguments as for :meth:`Archive.start_recording`.
+
+        Cancelled before that, it is stopped as soon as the archive has answered.
+        """
 
         async def start() -> AsyncRecording:
             request = requests.start_recording(channel, stream_id, source_location, auto_stop)
-            return AsyncRecording(self, await self._ask(request, timeout), str(channel), stream_id)
+            subscription_id = await self._ask(request, timeout, _stop_recording)
+            return AsyncRecording(self, subscription_id, str(channel), stream_id)
 
         return Opening(start, "record")
 
@@ -244,7 +260,10 @@ class AsyncArchive(ArchiveCalls, Owner):
 
     async def _record_publication(self, publication: Publication, timeout: Duration | None) -> None:
         try:
-            await self.start_recording(_channel_of(publication), publication.stream_id, timeout=timeout)
+            request = requests.start_recording(
+                _channel_of(publication), publication.stream_id, SourceLocation.LOCAL, False
+            )
+            await self._ask(request, timeout, _stop_recording)
         except BaseException:
             publication.close()
             raise
@@ -276,7 +295,8 @@ class AsyncArchive(ArchiveCalls, Owner):
     ) -> AsyncReplay:
         """As :meth:`Archive.start_replay`."""
         params = replay_params(position, length, bounding_counter, file_io_max_length)
-        session_id = await self._ask(requests.replay(recording_id, channel, stream_id, params), timeout)
+        request = requests.replay(recording_id, channel, stream_id, params)
+        session_id = await self._ask(request, timeout, requests.stop_replay)
         return AsyncReplay(self, recording_id, channel, stream_id, session_id)
 
     def replay(
@@ -380,6 +400,10 @@ class AsyncArchive(ArchiveCalls, Owner):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _stop_recording(subscription_id: int) -> Request[Any]:
+    return requests.stop_recording_subscription(subscription_id, tolerate=True)
 
 
 class _Signals(AsyncIterator[RecordingSignalEvent]):

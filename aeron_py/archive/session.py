@@ -40,6 +40,8 @@ T = TypeVar("T")
 
 _SLICE = 0.05
 _RETRY = 0.0005
+# At the end, for answers to what has to be taken back.
+_LAST_ANSWERS = 1.0
 _REMEMBERED = 1024
 _OK, _ERROR = 0, 1
 _log = logging.getLogger("aeron_py.archive")
@@ -80,6 +82,8 @@ class Session:
         self._listing: Call[Any] | None = None
         self._names: OrderedDict[int, str] = OrderedDict()
         self._forgotten: OrderedDict[int, None] = OrderedDict()
+        self._undoing: dict[int, Callable[[int], Request[Any]]] = {}
+        self._undone: deque[Request[Any]] = deque()
         self._event = ffi.new("shim_event_t *")
         self._draining = False
         self.on_taken: Callable[[], object] | None = None
@@ -152,6 +156,8 @@ class Session:
             dropped = lib.shim_events_dropped(events)
             if dropped:
                 self._keep(ArchiveError(f"{dropped} answers and signals of the archive were lost: nobody took them"))
+            while self._undone:
+                self.send_and_forget(self._undone.popleft())
 
     def pause(self, seconds: float, wake: threading.Event | None) -> None:
         """Wait until the archive sent something, at most ``seconds``, and take it."""
@@ -192,6 +198,9 @@ class Session:
 
     def _on_response(self, event: Any) -> None:
         call = self._calls.get(event.id)
+        undo = self._undoing.pop(event.id, None)
+        if undo is not None and event.code != _ERROR:
+            self._undone.append(undo(event.relevant_id))
         if event.code == _ERROR:
             name = self._names.get(event.id, "archive")
             error = archive_error(event.relevant_id, text(event.data, event.length), name, event.id)
@@ -241,6 +250,7 @@ class Session:
             self.failure = error_from_code(event.code, said, "Archive.connect")
         else:
             self.failure = ArchiveConnectionError(f"no session with {self.where}: {said}", operation="Archive.connect")
+        self._undoing.clear()
         for call in list(self._calls.values()):
             call.error = self._lost(call.request.name)
             self._end(call)
@@ -328,14 +338,21 @@ class Session:
             if call.request.expected is not None:
                 self._listing = call
 
-    def abandon(self, call: Call[Any], *, forget: bool = False) -> None:
+    def abandon(
+        self, call: Call[Any], *, forget: bool = False, undo: Callable[[int], Request[Any]] | None = None
+    ) -> None:
         """Nobody waits for the call any more. A listing goes on at the archive, so others wait for its end.
 
         Args:
             call: it.
             forget: an error that comes of it later concerns the error handler, but no other call.
+            undo: makes of the answer the request that takes it back, sent when that answer is there.
         """
         with self._lock:
+            if undo is not None and call.done and call.error is None:
+                self.send_and_forget(undo(call.response.relevant_id))
+            elif undo is not None and call.sent and not call.done:
+                self._undoing[call.correlation_id] = undo
             if forget:
                 self._forgotten[call.correlation_id] = None
                 while len(self._forgotten) > _REMEMBERED:
@@ -391,6 +408,9 @@ class Session:
         if not self.handle.closed:
             with contextlib.suppress(AeronError):  # closed meanwhile, or its driver died: either way it is let go
                 self.drain()
+                deadline = time.monotonic() + _LAST_ANSWERS
+                while self._undoing and self.failure is None and time.monotonic() < deadline:
+                    self.pause(_SLICE, None)
             self.handle.close()
         heard = self._error_handler is not None
         self.report()

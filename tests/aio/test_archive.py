@@ -136,6 +136,39 @@ async def test_cancelled_calls_leave_the_session_usable(node: aeron.ArchivingMed
             assert await archive.get_max_recorded_position(recording_id) == end
 
 
+async def test_what_was_cancelled_while_it_began_is_stopped(node: aeron.ArchivingMediaDriver) -> None:
+    chance = random.Random(11)
+    async with session(node) as (client, archive):
+        _, recording_id, _ = await recorded(client, archive, 3)
+        first = next(stream_ids)
+        last = first
+        with anyio.fail_after(LONG):
+            for number in range(60):
+                last = next(stream_ids)
+                with anyio.move_on_after(chance.choice((0, 0.0003, 0.001, 0.003))):
+                    match number % 3:
+                        case 0:
+                            async with archive.record("aeron:ipc", last):
+                                pass
+                        case 1:
+                            async with archive.add_recorded_publication("aeron:ipc", last) as publication:
+                                await archive.stop_recording_publication(publication)
+                        case _:
+                            await archive.start_replay(recording_id, "aeron:ipc", last)
+            while [s for s in await archive.list_recording_subscriptions() if first <= s.stream_id <= last]:
+                await anyio.sleep(0.01)
+
+        # Also when the session ends before the answer is there.
+        async with client.archive(node.archive_context(), timeout=LONG) as other:
+            last = next(stream_ids)
+            with anyio.move_on_after(0.001):
+                async with other.record("aeron:ipc", last):
+                    pass
+        with anyio.fail_after(LONG):
+            while [s for s in await archive.list_recording_subscriptions() if s.stream_id == last]:
+                await anyio.sleep(0.01)
+
+
 async def test_refusals_read_like_advice(node: aeron.ArchivingMediaDriver) -> None:
     async with session(node) as (client, archive):
         _, recording_id, _ = await recorded(client, archive, 1)
