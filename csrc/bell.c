@@ -1,22 +1,29 @@
 #include "bell.h"
 
 #include <errno.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+static const char prefix[] = "aeron-py-bell-";
+
+/* An abstract name: nothing in the file system, gone with the socket. By hand: a publisher rings in the middle of an
+ * offer, and after a pause formatted output takes longer than the rest. */
 static socklen_t bell_address(struct sockaddr_un *address, uint64_t name)
 {
-    memset(address, 0, sizeof(*address));
+    char *to = address->sun_path;
+
     address->sun_family = AF_UNIX;
-    /* An abstract name: nothing in the file system, gone with the socket. */
-    const int length = snprintf(
-        address->sun_path + 1, sizeof(address->sun_path) - 1, "aeron-py-bell-%016llx", (unsigned long long)name);
-    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
+    *to++ = '\0';
+    memcpy(to, prefix, sizeof(prefix) - 1);
+    to += sizeof(prefix) - 1;
+    for (int shift = 60; shift >= 0; shift -= 4)
+    {
+        *to++ = "0123456789abcdef"[(name >> shift) & 0xf];
+    }
+    return (socklen_t)(to - (char *)address);
 }
 
 int shim_bell_open(uint64_t *name)
@@ -57,12 +64,10 @@ void shim_bell_send(int fd, uint64_t name)
     (void)sendto(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, length);
 }
 
-void shim_bell_drain(int fd)
+bool shim_bell_drain(int fd)
 {
     char byte;
-    while (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT) > 0)
-    {
-    }
+    return recv(fd, &byte, sizeof(byte), MSG_DONTWAIT) > 0;
 }
 
 void shim_bell_ring_all(shim_bell_t *bell)

@@ -74,8 +74,8 @@ int shim_bell_open(uint64_t *name);
 /* Makes the socket of that name readable; fd is any of our sockets. */
 void shim_bell_send(int fd, uint64_t name);
 
-/* Takes the datagrams out. */
-void shim_bell_drain(int fd);
+/* Takes a datagram out: whether there was one. One that is left wakes for nothing, once. */
+bool shim_bell_drain(int fd);
 
 /* Leaves a name at the log's bell: NULL when no publisher there rings, or too many wait. */
 shim_bell_t *shim_bell_arm(aeron_logbuffer_metadata_t *metadata, uint64_t name);

@@ -118,7 +118,10 @@ void shim_watch_unpark(shim_watch_entry_t *entry)
     take_out(entry);
     if (NULL != entry->object)
     {
-        shim_bell_drain(entry->fd);
+        /* The watcher and the bell may both have sent something. */
+        while (shim_bell_drain(entry->fd) && entry->woken)
+        {
+        }
     }
     pthread_mutex_unlock(&entry->watch->lock);
 }
