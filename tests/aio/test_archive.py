@@ -152,7 +152,8 @@ async def test_what_was_cancelled_while_it_began_is_stopped(node: aeron.Archivin
                                 pass
                         case 1:
                             async with archive.add_recorded_publication("aeron:ipc", last) as publication:
-                                await archive.stop_recording_publication(publication)
+                                with anyio.CancelScope(shield=True):
+                                    await archive.stop_recording_publication(publication, timeout=LONG)
                         case _:
                             await archive.start_replay(recording_id, "aeron:ipc", last)
             while [s for s in await archive.list_recording_subscriptions() if first <= s.stream_id <= last]:
