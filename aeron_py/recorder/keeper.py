@@ -198,18 +198,25 @@ class Keeper:
         assert journal is not None
         with recording.lock:
             try:
-                for each in recording.recorded.values():
-                    journal.close_stream(each.index)
-                ended_ns = time.time_ns()
-                journal.append(EntryKind.VOLUME, {"volume": volume_name(ended_ns), "ended_ns": ended_ns})
-                journal.flush()
                 journals = self.volumes.open_journals()
-                left_off, _ = self._left_off([journal.recording_id])
-                journal.close()
-                recording.journal = self._journal = journal = self._new_journal()
-                for recording_id, each in recording.recorded.items():
-                    each.info = msgspec.structs.replace(each.info, start_position=left_off[recording_id].start_position)
-                    each.index = journal.open_stream(each.info)
+                # Begun before the other ends, so that a follower sees no end, and hardly a tick is late.
+                following = self._new_journal()
+                try:
+                    for each in recording.recorded.values():
+                        stopped_at = journal.close_stream(each.index)
+                        each.info = msgspec.structs.replace(each.info, start_position=stopped_at)
+                    for each in recording.recorded.values():
+                        each.index = following.open_stream(each.info)
+                except BaseException:
+                    following.close()
+                    raise
+                recording.journal = self._journal = following
+                ended_ns = time.time_ns()
+                try:
+                    journal.append(EntryKind.VOLUME, {"volume": volume_name(ended_ns), "ended_ns": ended_ns})
+                    journal.flush()
+                finally:
+                    journal.close()
             except Exception as error:
                 self._failed = error
                 raise
