@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -17,6 +16,7 @@ from aeron_py.aio._archive_calls import ArchiveCalls
 from aeron_py.aio._arrival import Arrival
 from aeron_py.aio._opening import Opening
 from aeron_py.aio._recorded import await_recorded
+from aeron_py.aio._signals import Signals
 from aeron_py.aio._threads import close_in_thread
 from aeron_py.aio.join import AsyncJoin
 from aeron_py.aio.replay import AsyncRecording, AsyncReplay, AsyncReplaySubscription
@@ -73,7 +73,7 @@ class AsyncArchive(ArchiveCalls, Owner):
         self._session = session
         self._handle = session.handle
         self._on_recording_signal = on_recording_signal
-        self._listeners: weakref.WeakSet[_Signals] = weakref.WeakSet()
+        self._listeners: weakref.WeakSet[Signals] = weakref.WeakSet()
         self._arrival = arrival
 
     @classmethod
@@ -193,7 +193,7 @@ class AsyncArchive(ArchiveCalls, Owner):
 
         Several iterators get each signal each; the first one also what came before it was made.
         """
-        return _Signals(self)
+        return Signals(self)
 
     def poll_errors(self) -> list[AeronError]:
         """Take the errors of earlier requests that came late, instead of having the next call raise one."""
@@ -404,21 +404,3 @@ class AsyncArchive(ArchiveCalls, Owner):
 
 def _stop_recording(subscription_id: int) -> Request[Any]:
     return requests.stop_recording_subscription(subscription_id, tolerate=True)
-
-
-class _Signals(AsyncIterator[RecordingSignalEvent]):
-    def __init__(self, archive: AsyncArchive) -> None:
-        self._archive = archive
-        self.ready: deque[RecordingSignalEvent] = deque()
-        archive._listeners.add(self)
-
-    async def __anext__(self) -> RecordingSignalEvent:
-        archive = self._archive
-        await checkpoint()
-        while True:
-            archive._drain()
-            if self.ready:
-                return self.ready.popleft()
-            archive._session.raise_late("recording_signals")
-            archive._check("recording_signals")
-            await archive._arrival.wait()
