@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from aeron_py._ffi import check, ffi, lib, text
 from aeron_py._hot import Claim, Offerer
 from aeron_py._owner import Handle, Owner
 from aeron_py._waiting import Duration, seconds, wait_for
-from aeron_py.errors import ClosedError
+from aeron_py.errors import ClosedError, OfferResult, offer_error
 from aeron_py.uri import ChannelUri
 
 if TYPE_CHECKING:
@@ -124,6 +125,67 @@ class Publication(Owner):
     def offer_nowait(self, data: Buffer | Sequence[Buffer], reserved_value: int | None = None) -> int:
         """As :meth:`offer`, but a refusal is returned, not raised: a negative :class:`OfferResult`."""
         return self._offerer.offer_nowait(data, reserved_value)
+
+    def send(
+        self,
+        data: Buffer | Sequence[Buffer],
+        reserved_value: int | None = None,
+        *,
+        timeout: Duration | None = None,
+        wait_connected: bool = False,
+    ) -> int:
+        """Publish one message as soon as there is room for it: :meth:`offer`, again and again.
+
+        Args:
+            data, reserved_value: as for :meth:`offer`.
+            timeout: seconds to wait; None to wait for as long as it takes.
+            wait_connected: wait for a subscriber, too, when there is none.
+
+        Returns:
+            The stream's position after the message.
+
+        Raises:
+            NotConnectedError: nobody subscribes, and ``wait_connected`` is false.
+            TimedOutError: no room, or no subscriber, in time. The message has not been published.
+            MaxPositionExceededError, PublicationError: it can't be.
+            ClosedError: it is closed.
+            AeronError: the driver was lost.
+        """
+        limit = math.inf if timeout is None else seconds(timeout, "timeout")
+        result = self._offerer.offer_nowait(data, reserved_value)
+        if result >= 0:
+            return result
+
+        def offer_again() -> int | None:
+            nonlocal result
+            result = self._offerer.offer_nowait(data, reserved_value)
+            if result >= 0:
+                return result
+            if not self._may_wait(result, wait_connected):
+                raise self._refusal(result, "send")
+            return None
+
+        def late() -> str:
+            lack = "nobody subscribed to" if result == OfferResult.NOT_CONNECTED else "the subscribers made no room on"
+            return f"{lack} {self._handle.description} within {limit:g} s"
+
+        return wait_for(offer_again, limit, "send", late)
+
+    @staticmethod
+    def _may_wait(result: int, wait_connected: bool) -> bool:
+        """Whether an offer that was refused may be taken later."""
+        if result == OfferResult.NOT_CONNECTED:
+            return wait_connected
+        return result in (OfferResult.BACK_PRESSURED, OfferResult.ADMIN_ACTION)
+
+    def _refusal(self, result: int, operation: str) -> Exception:
+        """The error for a negative result."""
+        if result == OfferResult.CLOSED:
+            description = self._handle.description
+            return self._handle.explain(operation) or ClosedError(f"{description} is closed", operation=operation)
+        error = offer_error(result, operation)
+        error.add_note(f"on {self._handle.description}")
+        return error
 
     def offer_many(self, buffers: Sequence[Buffer]) -> tuple[int, int]:
         """Publish as many of the messages as go in, with one call into C.

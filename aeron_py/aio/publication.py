@@ -12,7 +12,7 @@ from aeron_py._destinations import start_destination
 from aeron_py._ffi import lib
 from aeron_py._waiting import Duration, seconds
 from aeron_py.aio._wait import AsyncOwner, finish
-from aeron_py.errors import ClosedError, OfferResult, TimedOutError, offer_error
+from aeron_py.errors import OfferResult, TimedOutError
 from aeron_py.publication import ExclusivePublication, Publication
 from aeron_py.uri import ChannelUri
 
@@ -34,7 +34,7 @@ class AsyncPublication(AsyncOwner, Publication):
 
     _watch_kind = lib.SHIM_WATCH_PUBLICATION
 
-    async def send(
+    async def send(  # type: ignore[override]
         self, data: Buffer | Sequence[Buffer], reserved_value: int | None = None, *, wait_connected: bool = False
     ) -> int:
         """Publish one message, as soon as there is room for it.
@@ -101,7 +101,7 @@ class AsyncPublication(AsyncOwner, Publication):
         await checkpoint()
         while not self.is_connected:
             if self.is_closed:
-                raise self._closed_error("wait_connected")
+                raise self._refusal(OfferResult.CLOSED, "wait_connected")
             await self._park(_SUBSCRIBER)
 
     async def await_recorder(self, timeout: Duration | None = None) -> int:  # type: ignore[override]
@@ -116,23 +116,12 @@ class AsyncPublication(AsyncOwner, Publication):
         raise TimedOutError(self._not_recorded(limit), operation="await_recorder")
 
     async def _wait_for_room(self, result: int, wait_connected: bool, operation: str) -> None:
-        match result:
-            case OfferResult.ADMIN_ACTION:
-                await checkpoint()
-            case OfferResult.BACK_PRESSURED:
-                await self._park(_ROOM)
-            case OfferResult.NOT_CONNECTED if wait_connected:
-                await self._park(_SUBSCRIBER_AND_ROOM)
-            case OfferResult.CLOSED:
-                raise self._closed_error(operation)
-            case _:
-                error = offer_error(result, operation)
-                error.add_note(f"on {self._handle.description}")
-                raise error
-
-    def _closed_error(self, operation: str) -> Exception:
-        explained = self._handle.explain(operation)
-        return explained or ClosedError(f"{self._handle.description} is closed", operation=operation)
+        if not self._may_wait(result, wait_connected):
+            raise self._refusal(result, operation)
+        if result == OfferResult.ADMIN_ACTION:
+            await checkpoint()
+        else:
+            await self._park(_SUBSCRIBER_AND_ROOM if result == OfferResult.NOT_CONNECTED else _ROOM)
 
     async def add_destination(  # type: ignore[override]
         self, channel: str | ChannelUri, *, timeout: Duration | None = None
