@@ -58,25 +58,13 @@ def streams() -> list[Stream]:
     return found
 
 
-def send(publication: aeron.ExclusivePublication, row: bytes) -> int:
-    """Offer a row until it is taken."""
-    deadline = time.monotonic() + TIMEOUT
-    while True:
-        try:
-            return publication.offer(row)
-        except (aeron.NotConnectedError, aeron.BackPressuredError, aeron.AdminActionError):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.0005)
-
-
 def record(client: aeron.Client, archive: aeron.Archive, stream: Stream, progress: Progress) -> None:
     task = progress.add_task(f"record {stream.name}", total=len(stream.rows))
     archive.start_recording(stream.channel, stream.stream_id)
     with client.add_exclusive_publication(stream.channel, stream.stream_id) as publication:
         begin = time.perf_counter()
         for row in stream.rows:
-            stream.stop_position = send(publication, row)
+            stream.stop_position = publication.send(row, wait_connected=True, timeout=TIMEOUT)
             progress.advance(task)
         archive.await_recorded(publication, stream.stop_position, timeout=TIMEOUT)
         stream.seconds = time.perf_counter() - begin
