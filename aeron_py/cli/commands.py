@@ -14,6 +14,8 @@ from aeron_py.cli import listing, render
 from aeron_py.cli.options import (
     DEFAULT_ARCHIVE_DIR,
     DEFAULT_CONTROL_STREAM_ID,
+    DEFAULT_RECORDER_CHANNEL,
+    DEFAULT_RECORDER_STREAM_ID,
     DEFAULT_TIMEOUT,
     THREADING_MODES,
     AeronDir,
@@ -21,6 +23,8 @@ from aeron_py.cli.options import (
     AsJson,
     ControlChannel,
     ControlStreamId,
+    RecorderChannel,
+    RecorderStreamId,
     Timeout,
     connected,
     only_on_disk,
@@ -115,6 +119,77 @@ def record(
     if config is None:
         raise typer.BadParameter("name a file, or see --example", param_hint="--config")
     raise typer.Exit(_record.record(context.obj or StopSignal(), config, as_json=as_json))
+
+
+@app.command()
+def play(
+    context: typer.Context,
+    archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
+    start: Annotated[
+        str | None,
+        typer.Option("--start", help="Where to begin: a time, an offset from now (-3d), or Unbounded."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--end", help="Where to end: the same. Unbounded follows what comes.")
+    ] = None,
+    pos: Annotated[str | None, typer.Option("--pos", help="Where to begin now, after --start: the same.")] = None,
+    speed: Annotated[str, typer.Option("--speed", help="A fraction of real time, or Unlimited.")] = "1",
+    topics: Annotated[
+        list[str] | None,
+        typer.Option("--topics", help="A glob of topics to play, as in rules: camera/**, pubsub:*. May be repeated."),
+    ] = None,
+    remap: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--remap",
+            help="Where a topic is played: TOPIC=STREAM_ID, TOPIC=+OFFSET, TOPIC=CHANNEL, TOPIC=CHANNEL#STREAM_ID. "
+            "TOPIC may be a glob. May be repeated.",
+        ),
+    ] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="Begin anew at the end.")] = False,
+    start_paused: Annotated[
+        bool, typer.Option("--start-paused", help="Wait for a key before the first message.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for subscribers to all topics before the first message.")
+    ] = False,
+    aeron_dir: AeronDir = None,
+    recorder_channel: RecorderChannel = DEFAULT_RECORDER_CHANNEL,
+    recorder_stream_id: RecorderStreamId = DEFAULT_RECORDER_STREAM_ID,
+    as_json: AsJson = False,
+) -> None:
+    """Play what was recorded: from a recorder that runs, else from the archive's directory. Keys steer it."""
+    from aeron_py.cli import play as _play
+
+    status = _play.play(
+        context.obj or StopSignal(),
+        _play.Source(archive_dir, aeron_dir, recorder_channel, recorder_stream_id),
+        start=start,
+        end=end,
+        pos=pos,
+        speed=speed,
+        topics=topics or (),
+        remap=remap or (),
+        loop=loop,
+        start_paused=start_paused,
+        wait=wait,
+        as_json=as_json,
+    )
+    raise typer.Exit(status)
+
+
+@app.command()
+def sessions(
+    archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
+    aeron_dir: AeronDir = None,
+    recorder_channel: RecorderChannel = DEFAULT_RECORDER_CHANNEL,
+    recorder_stream_id: RecorderStreamId = DEFAULT_RECORDER_STREAM_ID,
+    as_json: AsJson = False,
+) -> None:
+    """List the sessions of playback of the recorder that runs."""
+    from aeron_py.cli import play as _play
+
+    print(_play.sessions(_play.Source(archive_dir, aeron_dir, recorder_channel, recorder_stream_id), as_json=as_json))
 
 
 @app.command()

@@ -33,11 +33,19 @@ ControlChannel = Annotated[
     ),
 ]
 ControlStreamId = Annotated[int, typer.Option("--control-stream-id", help="The stream id of the control channel.")]
+RecorderChannel = Annotated[
+    str, typer.Option("--recorder-channel", help="Where the recorder takes requests: its control.channel.")
+]
+RecorderStreamId = Annotated[
+    int, typer.Option("--recorder-stream-id", help="The stream there: the recorder's control.stream_id.")
+]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for an answer.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 DEFAULT_ARCHIVE_DIR = Path("recordings")
 DEFAULT_CONTROL_STREAM_ID = 100
+DEFAULT_RECORDER_CHANNEL = "aeron:ipc"
+DEFAULT_RECORDER_STREAM_ID = 900_000
 DEFAULT_TIMEOUT = 10.0
 THREADING_MODES = "|".join(mode.name.lower() for mode in ThreadingMode)
 

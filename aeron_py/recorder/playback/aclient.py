@@ -21,6 +21,7 @@ from aeron_py.recorder.playback.client import (
     topic_of,
     value_of,
 )
+from aeron_py.recorder.playback.messages import ReplyTo
 
 if TYPE_CHECKING:
     from aeron_py.aio.client import AsyncClient
@@ -70,6 +71,7 @@ class AsyncRecorderClient:
             client.add_subscription(protocol.reply.channel, protocol.reply.stream_id) as replies,
             client.add_exclusive_publication(control_channel(channel), stream_id) as requests,
         ):
+            protocol.reply = ReplyTo(channel=replies.resolved_channel, stream_id=protocol.reply.stream_id)
             where = f"{channel} stream {stream_id}"
             yield cls(client, protocol, requests, replies, where, seconds(timeout, "timeout"))
 

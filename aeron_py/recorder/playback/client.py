@@ -110,7 +110,8 @@ class RecorderClient:
         client: on the recorder's media driver, or on any that reaches the control channel.
         channel: the recorder's control channel.
         stream_id: the stream there.
-        reply_channel: where the recorder is to answer; None for the control channel, where that is ``aeron:ipc``.
+        reply_channel: where the recorder is to answer, seen from both sides; with port 0 any that is free. None for
+            ``aeron:ipc``, when that is the control channel.
         timeout: seconds that an answer may take.
 
     Raises:
@@ -135,6 +136,7 @@ class RecorderClient:
         with contextlib.ExitStack() as stack:
             reply = self._protocol.reply
             self._replies = stack.enter_context(client.add_subscription(reply.channel, reply.stream_id))
+            self._protocol.reply = ReplyTo(channel=self._replies.resolved_channel, stream_id=reply.stream_id)
             self._requests = stack.enter_context(client.add_exclusive_publication(control_channel(channel), stream_id))
             self._closing = stack.pop_all()
 
@@ -303,13 +305,15 @@ class RemoteSession:
         return self.values((topic,))[topic]
 
     def wait_ended(self, timeout: Duration | None = None) -> None:
-        """Wait until it has ended.
+        """Wait until it has ended and all who subscribe have read it.
 
         Raises:
             TimedOutError: not within that time.
         """
         limit = float("inf") if timeout is None else seconds(timeout, "timeout")
-        wait_for(lambda: self.ended or None, limit, "wait_ended", lambda: f"the session goes on after {limit:g} s")
+        wait_for(
+            lambda: self.controls.drained or None, limit, "wait_ended", lambda: f"the session goes on after {limit:g} s"
+        )
 
     def close(self) -> None:
         """Close it for everybody."""
@@ -354,6 +358,6 @@ def reply_channel_of(channel: str, reply_channel: str | None) -> str:
         return "aeron:ipc"
     raise SettingError(
         "reply_channel: with a control channel over the network say where answers are to come, for example "
-        "aeron:udp?endpoint=this-host:40123",
+        "aeron:udp?endpoint=this-host:0",
         operation="RecorderClient",
     )

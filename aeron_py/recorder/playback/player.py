@@ -425,7 +425,8 @@ class Player:
         elif not self.index.is_live:
             if self.loop and self._all_parts:
                 self._at_end()
-            self.ended = True  # for as long as nobody records
+            else:
+                self.ended = True  # for as long as nobody records
         else:
             self.ended = False
 

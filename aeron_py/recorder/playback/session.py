@@ -42,6 +42,7 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
         speed: a fraction of real time, or ``Unlimited``.
         state: ``play``, ``pause`` or ``tail``.
         ended: whether ``end`` was reached, or the end of what there is when nothing is recorded any more.
+        drained: whether it has ended, and all who subscribe have read all of it.
         pos_ns: ``pos`` in nanoseconds since 1970.
     """
 
@@ -51,6 +52,7 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
     speed: float | str
     state: str
     ended: bool
+    drained: bool
     pos_ns: int | None
 
 
@@ -276,6 +278,7 @@ class Session:
                 speed=self.speed,
                 state=self.state,
                 ended=self.ended,
+                drained=self.ended and self._player.consumed,
                 pos_ns=moment,
             )
 

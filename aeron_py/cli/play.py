@@ -1,0 +1,335 @@
+"""``aeron-py play``: a session of playback in the foreground, steered by keys; and the sessions of a recorder."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from aeron_py.archive.catalog import CATALOG_FILE_NAME
+from aeron_py.archive.client import Archive
+from aeron_py.archive.mark import ArchiveMark
+from aeron_py.archive.server import ArchivingMediaDriver, context_from_mark
+from aeron_py.cli import render
+from aeron_py.cli.keys import Keys
+from aeron_py.client import Client
+from aeron_py.errors import AeronError, ArchiveConnectionError, NotConnectedError, TimedOutError
+from aeron_py.recorder.playback.client import RecorderClient, RemoteSession
+from aeron_py.recorder.playback.session import Controls, Session
+from aeron_py.recorder.playback.topics import Remap
+
+if TYPE_CHECKING:
+    from aeron_py.cli.stopping import StopSignal
+
+_LOOK_EVERY = 0.1
+_ASK_RECORDER = 2.0
+_READ_UP = 10.0
+_SEEK = 10
+_SECOND = 1_000_000_000
+KEYS = (
+    "space pause/play  . step  , step back  + faster  - slower  u unlimited  1 real time  "
+    "left/right 10 s  home start  t tail  q quit"
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a session comes from.
+
+    Args:
+        archive_dir: of the archive.
+        aeron_dir: of the media driver; None for the one that the archive uses, or a fresh one.
+        control_channel: where a recorder takes requests.
+        control_stream_id: the stream there.
+    """
+
+    archive_dir: Path
+    aeron_dir: Path | None
+    control_channel: str
+    control_stream_id: int
+
+
+def play(
+    stop: StopSignal,
+    source: Source,
+    *,
+    start: str | None,
+    end: str | None,
+    pos: str | None,
+    speed: str,
+    topics: Sequence[str],
+    remap: Sequence[str],
+    loop: bool,
+    start_paused: bool,
+    wait: bool,
+    as_json: bool,
+) -> int:
+    """Play until the end, or until told to stop; the exit status.
+
+    Args:
+        stop: what tells so.
+        source: what to play.
+        start, end, pos, speed, loop: of the session.
+        topics: globs; none for all.
+        remap: as ``Remap.parse`` takes them.
+        start_paused: whether to wait for a key before the first message.
+        wait: whether to wait for subscribers to all topics before the first message.
+        as_json: print one line of JSON for each thing that is told.
+    """
+    options: dict[str, Any] = {
+        "start": start,
+        "end": end,
+        "pos": pos,
+        "speed": speed,
+        "topics": tuple(topics) or None,
+        "remap": tuple(Remap.parse(each) for each in remap),
+        "loop": loop,
+    }
+    with opened(source, options) as (session, told):
+        _tell(session, told, as_json)
+        if wait:
+            while not (stop.is_set or _all_listen(session)):
+                stop.wait(_LOOK_EVERY)
+        if not start_paused and not stop.is_set:
+            session.state = "play"
+        _watch(stop, session)
+        controls = session.controls
+        line = {"pos": controls.pos, "state": controls.state, "ended": controls.ended}
+        if as_json:
+            print(render.as_json(line), flush=True)
+        if controls.ended and not stop.is_set:
+            with contextlib.suppress(TimedOutError):
+                session.wait_ended(_READ_UP)
+    return 0
+
+
+@contextlib.contextmanager
+def opened(source: Source, options: dict[str, Any]) -> Iterator[tuple[Session | RemoteSession, dict[str, Any]]]:
+    """A session: of the recorder that runs, else on the archive that runs, else on one that is started for it."""
+    with contextlib.ExitStack() as stack:
+        mark = ArchiveMark.read(source.archive_dir)
+        if mark is not None and mark.is_active:
+            aeron_dir = str(source.aeron_dir or mark.aeron_dir)
+            client = stack.enter_context(Client.connect(aeron_dir))
+            remote = _of_recorder(stack, client, source, options)
+            if remote is not None:
+                yield remote, {"aeron_dir": aeron_dir, "session": remote.session_id, "recorder": True}
+                return
+            context = context_from_mark(mark)
+        elif source.aeron_dir is not None and not (source.archive_dir / CATALOG_FILE_NAME).is_file():
+            aeron_dir = str(source.aeron_dir)
+            client = stack.enter_context(Client.connect(aeron_dir))
+            remote = _of_recorder(stack, client, source, options)
+            if remote is None:
+                raise ArchiveConnectionError(
+                    f"no recorder answers on {source.control_channel} stream {source.control_stream_id}: "
+                    "start one with  aeron-py record, or name the archive with --archive-dir"
+                )
+            yield remote, {"aeron_dir": aeron_dir, "session": remote.session_id, "recorder": True}
+            return
+        else:
+            if not (source.archive_dir / CATALOG_FILE_NAME).is_file():
+                raise ArchiveConnectionError(f"no archive has run in {source.archive_dir.absolute()}: name another one")
+            node = stack.enter_context(
+                ArchivingMediaDriver.launch(
+                    source.archive_dir, None if source.aeron_dir is None else str(source.aeron_dir)
+                )
+            )
+            aeron_dir, context = str(node.aeron_dir), node.archive_context()
+            client = stack.enter_context(Client.connect(aeron_dir))
+        archive = stack.enter_context(Archive.connect(client, context))
+        session = stack.enter_context(Session(client, archive, source.archive_dir, **options))
+        yield session, {"aeron_dir": aeron_dir, "session": session.session_id, "recorder": False}
+
+
+def _of_recorder(
+    stack: contextlib.ExitStack, client: Client, source: Source, options: dict[str, Any]
+) -> RemoteSession | None:
+    recorder = stack.enter_context(recorder_client(client, source))
+    try:
+        recorder.sessions()
+    except (TimedOutError, NotConnectedError):
+        return None
+    return stack.enter_context(recorder.open_session(**options))
+
+
+def recorder_client(client: Client, source: Source) -> RecorderClient:
+    """A client of the recorder that the options name."""
+    reply = None if source.control_channel.startswith("aeron:ipc") else "aeron:udp?endpoint=localhost:0"
+    return RecorderClient(
+        client,
+        channel=source.control_channel,
+        stream_id=source.control_stream_id,
+        reply_channel=reply,
+        timeout=_ASK_RECORDER,
+    )
+
+
+def _all_listen(session: Session | RemoteSession) -> bool:
+    topics = session.topics
+    return bool(topics) and all(info.listening for info in topics.values())
+
+
+def _tell(session: Session | RemoteSession, told: dict[str, Any], as_json: bool) -> None:
+    topics = session.topics
+    if as_json:
+        rows = {name: {"channel": info.channel, "stream_id": info.stream_id} for name, info in topics.items()}
+        print(render.as_json({**told, "topics": rows}), flush=True)
+        return
+    print(f"media driver in {told['aeron_dir']}", flush=True)
+    lines = [(name, info.channel, info.stream_id, info.recordings) for name, info in sorted(topics.items())]
+    print(render.table(("topic", "channel", "stream id", "recordings"), lines), flush=True)
+
+
+# -- watching and steering
+
+
+def _watch(stop: StopSignal, session: Session | RemoteSession) -> None:
+    console = Console(stderr=True)
+    with contextlib.ExitStack() as stack:
+        keys = stack.enter_context(Keys())
+        live = None
+        if console.is_terminal:
+            if keys.works:
+                console.print(KEYS, style="dim")
+            live = stack.enter_context(Live(console=console, refresh_per_second=10, transient=True))
+        told = ""
+        while not stop.is_set:
+            controls = session.controls
+            if live is not None:
+                live.update(Text(position_line(controls, told)))
+            if controls.ended:
+                return
+            key = keys.read(_LOOK_EVERY) if keys.works else stop.wait(_LOOK_EVERY) and ""
+            if key == "q":
+                return
+            if key:
+                told = steer(session, key, controls)
+
+
+def position_line(controls: Controls, told: str = "") -> str:
+    """Where a session is, in a line."""
+    pos = "no data yet" if controls.pos is None else _short(controls.pos)
+    speed = controls.speed if isinstance(controls.speed, str) else f"{controls.speed:g}x"
+    return f"{pos}  {controls.state:5}  {speed}  {_short(controls.start)} .. {_short(controls.end)}  {told}"
+
+
+def _short(moment: str) -> str:
+    head, dot, rest = moment.partition(".")
+    return f"{head}.{rest[:3].rstrip('Z').ljust(3, '0')}Z" if dot else moment
+
+
+def steer(session: Any, key: str, controls: Controls) -> str:
+    """Do what a key stands for; what is said about it."""
+    action = _ACTIONS.get(key)
+    if action is None:
+        return ""
+    try:
+        return action(session, controls)
+    except AeronError as error:
+        return error.message
+
+
+def _toggle(session: Any, controls: Controls) -> str:
+    session.state = "play" if controls.state == "pause" else "pause"
+    return ""
+
+
+def _step(batches: int) -> Callable[[Any, Controls], str]:
+    def act(session: Any, controls: Controls) -> str:
+        if controls.state != "pause":
+            session.state = "pause"
+        session.step(batches)
+        return f"{batches:+d}"
+
+    return act
+
+
+def _speed(factor: float) -> Callable[[Any, Controls], str]:
+    def act(session: Any, controls: Controls) -> str:
+        now = 64.0 if isinstance(controls.speed, str) else controls.speed
+        session.speed = now * factor if factor > 0 else 1.0 if factor == 0 else "Unlimited"
+        return ""
+
+    return act
+
+
+def _seek(seconds: float) -> Callable[[Any, Controls], str]:
+    def act(session: Any, controls: Controls) -> str:
+        if controls.pos_ns is not None:
+            if math.isinf(seconds):
+                session.pos = "0001-01-01T00:00:00Z" if controls.start == "Unbounded" else controls.start
+            else:
+                session.pos = int(controls.pos_ns + seconds * _SECOND)
+        return ""
+
+    return act
+
+
+def _tail(session: Any, controls: Controls) -> str:
+    session.state = "tail"
+    return ""
+
+
+_ACTIONS: dict[str, Callable[[Any, Controls], str]] = {
+    " ": _toggle,
+    ".": _step(1),
+    "n": _step(1),
+    ",": _step(-1),
+    "b": _step(-1),
+    "+": _speed(2),
+    "-": _speed(0.5),
+    "1": _speed(0),
+    "u": _speed(-1),
+    "left": _seek(-_SEEK),
+    "right": _seek(_SEEK),
+    "home": _seek(-math.inf),
+    "t": _tail,
+}
+
+
+def sessions(source: Source, *, as_json: bool) -> str:
+    """The sessions of the recorder that runs."""
+    mark = ArchiveMark.read(source.archive_dir)
+    aeron_dir = source.aeron_dir or (Path(mark.aeron_dir) if mark is not None and mark.is_active else None)
+    with (
+        Client.connect(None if aeron_dir is None else str(aeron_dir)) as client,
+        recorder_client(client, source) as recorder,
+    ):
+        began = time.monotonic()
+        try:
+            found = recorder.sessions()
+        except NotConnectedError:
+            raise ArchiveConnectionError(
+                f"no recorder listens on {source.control_channel} stream {source.control_stream_id} after "
+                f"{time.monotonic() - began:.0f} s: start one with  aeron-py record"
+            ) from None
+    if as_json:
+        import msgspec
+
+        return render.as_json([msgspec.to_builtins(each) for each in found])
+    rows = [
+        (
+            each.session,
+            each.controls.state,
+            each.controls.pos or "",
+            each.controls.speed,
+            each.controls.start,
+            each.controls.end,
+            each.topics,
+            "yes" if each.listening else "no",
+        )
+        for each in found
+    ]
+    if not rows:
+        print("there is no session", file=sys.stderr)
+    return render.table(("session", "state", "pos", "speed", "start", "end", "topics", "listening"), rows)

@@ -1,0 +1,119 @@
+"""``aeron-py play`` and ``sessions`` as their users run them: from a directory and from a recorder, with keys."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from aeron_py import Archive, ArchivingMediaDriver, Client
+from aeron_py.recorder.config import RecorderConfig
+from aeron_py.recorder.playback import ControlServer, RecorderClient
+from tests.cli.test_commands import TIMEOUT, command, run
+from tests.recorder.histories import CAMERA, RADAR, Listeners, Recording
+from tests.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, list[bytes]]]]:
+    """An archive directory with a history, whose archive does not run any more."""
+    directory = tmp_path_factory.mktemp("archive")
+    with (
+        ArchivingMediaDriver.launch(directory, timeout=TIMEOUT, segment_file_length=64 * 1024) as node,
+        Client.connect(node.aeron_dir) as client,
+        Archive.connect(client, node.archive_context(), timeout=TIMEOUT) as archive,
+    ):
+        recording = Recording(client, archive, directory, 9000)
+        recording.add(CAMERA)
+        recording.add(RADAR)
+        for _ in range(15):
+            recording.batch(CAMERA, RADAR)
+        recording.close()
+    yield directory, recording.sent
+
+
+@contextlib.contextmanager
+def playing(*arguments: str, stdin: int = subprocess.DEVNULL) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """``aeron-py play``, and the line that it told at its start."""
+    with subprocess.Popen(
+        command("play", "--json", *arguments), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            line = stream(process.stdout).readline()
+            assert line, stream(process.stderr).read()
+            yield process, json.loads(line)
+        finally:
+            process.kill()
+
+
+def stream(found: IO[str] | None) -> IO[str]:
+    assert found is not None
+    return found
+
+
+def test_play_from_a_directory(recorded: tuple[Path, dict[str, list[bytes]]]) -> None:
+    directory, sent = recorded
+    arguments = ("--archive-dir", str(directory), "--speed", "5", "--wait", "--remap", "pubsub:radar=65001")
+    with playing(*arguments) as (process, told):
+        topics = told["topics"]
+        assert topics[RADAR] == {"channel": "aeron:ipc", "stream_id": 65001}
+        with Client.connect(told["aeron_dir"], driver_timeout=TIMEOUT) as client:
+            with Listeners(
+                {name: client.add_subscription(each["channel"], each["stream_id"]) for name, each in topics.items()}
+            ) as listeners:
+                listeners.await_all(sent)
+            assert process.wait(TIMEOUT) == 0
+        assert json.loads(stream(process.stdout).read())["ended"] is True
+
+
+def test_keys_and_sessions_of_a_recorder(recorded: tuple[Path, dict[str, list[bytes]]]) -> None:
+    directory, _ = recorded
+    ours, theirs = pty.openpty()
+    with (
+        contextlib.closing(os.fdopen(ours, "wb", buffering=0)) as keyboard,
+        ArchivingMediaDriver.launch(directory, timeout=TIMEOUT, segment_file_length=64 * 1024) as node,
+        Client.connect(node.aeron_dir) as client,
+        Archive.connect(client, node.archive_context(), timeout=TIMEOUT) as archive,
+        ControlServer(client, archive, RecorderConfig(archive_dir=str(directory), record=False)),
+        RecorderClient(client, timeout=TIMEOUT) as recorder,
+        playing("--archive-dir", str(directory), "--start-paused", stdin=theirs) as (process, told),
+    ):
+        os.close(theirs)
+        assert told["recorder"] is True
+        session = recorder.session(told["session"])
+        listed = run("sessions", "--archive-dir", str(directory), "--json")
+        assert [each["session"] for each in json.loads(listed.stdout)] == [told["session"]]
+        assert told["session"] in run("sessions", "--archive-dir", str(directory)).stdout
+        assert session.state == "pause"
+        begin = session.controls.pos_ns
+        assert begin is not None
+        for key, done in [
+            (b"+", lambda: session.speed == 2.0),
+            (b".", lambda: (session.controls.pos_ns or 0) > begin),
+            (b",", lambda: (session.controls.pos_ns or 0) <= begin),
+            (b"-", lambda: session.speed == 1.0),
+            (b"u", lambda: session.speed == "Unlimited"),
+            (b"1", lambda: session.speed == 1.0),
+            (b"t", lambda: session.state == "tail"),
+        ]:
+            keyboard.write(key)
+            wait_until(done, 60, f"key {key!r}")
+        keyboard.write(b"q")
+        assert process.wait(TIMEOUT) == 0
+        assert recorder.sessions() == []
+
+
+def test_what_is_wrong(tmp_path: Path) -> None:
+    found = run("play", "--archive-dir", str(tmp_path))
+    assert found.returncode == 1
+    assert "no archive has run" in found.stderr
+    found = run("play", "--archive-dir", str(tmp_path), "--remap", "nonsense")
+    assert found.returncode == 1
+    assert "TOPIC=STREAM_ID" in found.stderr
