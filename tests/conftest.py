@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -23,6 +24,12 @@ settings.register_profile(
     "steady", deadline=None, max_examples=60, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 settings.load_profile("steady")
+
+# What would colour the output of programs that tests start, or lead them somewhere else.
+for name in [name for name in os.environ if name.startswith("AERON_") and not name.startswith("AERON_PY_")]:
+    del os.environ[name]
+for name in ("CLICOLOR_FORCE", "FORCE_COLOR", "GITHUB_ACTIONS", "JAVA_TOOL_OPTIONS", "PY_COLORS", "_JAVA_OPTIONS"):
+    os.environ.pop(name, None)
 
 # Programs that tests start inherit what is ignored here, as Ctrl-C is when all of this runs in the background of a shell.
 if threading.current_thread() is threading.main_thread():
