@@ -31,7 +31,7 @@ for name in [name for name in os.environ if name.startswith("AERON_") and not na
 for name in ("CLICOLOR_FORCE", "FORCE_COLOR", "GITHUB_ACTIONS", "JAVA_TOOL_OPTIONS", "PY_COLORS", "_JAVA_OPTIONS"):
     os.environ.pop(name, None)
 
-# Programs that tests start inherit what is ignored here, as Ctrl-C is when all of this runs in the background of a shell.
+# Programs that tests start inherit what is ignored here, as Ctrl-C is when all of this runs behind a shell.
 if threading.current_thread() is threading.main_thread():
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         if signal.getsignal(number) is signal.SIG_IGN:
