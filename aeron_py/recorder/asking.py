@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aeron_py.archive.recordings import SourceLocation
 from aeron_py.errors import ActiveSubscriptionError, AeronError
 from aeron_py.recorder.config import RecorderConfig
-from aeron_py.recorder.discovery import PublishedStream
+from aeron_py.recorder.discovery import PUBLISHER_POSITION, ActiveRecording, PublishedStream
 from aeron_py.recorder.entries import StreamInfo
 from aeron_py.recorder.known import Place
 from aeron_py.recorder.names import TopicName, topic_name
@@ -19,8 +19,18 @@ from aeron_py.recorder.rules import Rule
 if TYPE_CHECKING:
     from aeron_py.archive.client import Archive
     from aeron_py.client import Client
+    from aeron_py.counters import CountersReader
 
-__all__ = ["Asking", "LocalSession", "RecordedStream", "Wide", "is_own"]
+__all__ = [
+    "Asking",
+    "LocalSession",
+    "RecordedStream",
+    "Wide",
+    "await_recorded",
+    "described",
+    "is_own",
+    "is_published",
+]
 
 _LONGEST_PAUSE = 30.0
 _OWN_ALIAS = "aeron-py/"
@@ -30,6 +40,37 @@ def is_own(config: RecorderConfig, channel: str, stream_id: int) -> bool:
     """Whether a stream is one of a recorder's own: its journal, its control stream, what it plays."""
     own = (config.journal.stream_id, config.control.stream_id)
     return stream_id in own or stream_id in config.stream_ids or topic_name(channel, 0).topic.startswith(_OWN_ALIAS)
+
+
+def is_published(counters: CountersReader, stream_id: int, session_id: int) -> bool:
+    """Whether a publication is there, also one that discovery leaves out: what an archive replays, for example."""
+    text = f" {session_id} {stream_id} "
+    return any(text in counter.label for counter in counters.list(PUBLISHER_POSITION))
+
+
+def await_recorded(
+    counters: CountersReader,
+    published: Iterable[PublishedStream],
+    recordings: Iterable[ActiveRecording],
+    deadline: float,
+) -> None:
+    """Let an archive record what is published by now, for as long as it may take."""
+    wanted = {
+        (each.stream_id, each.session_id): counters.value(each.counter_id, each.registration_id) or 0
+        for each in published
+    }
+    for each in recordings:
+        end = wanted.get((each.stream_id, each.session_id), 0)
+        while time.monotonic() < deadline:
+            reached = counters.value(each.counter_id, each.registration_id)
+            if reached is None or reached >= end:
+                break
+            time.sleep(0.001)
+
+
+def described(rule: Rule) -> str:
+    """A rule in few words."""
+    return f"{rule.policy} {'|'.join(rule.protocols)}:{'|'.join(rule.topics)}"
 
 
 @dataclass

@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING
 from aeron_py.archive.recordings import RecordingDescriptor, SourceLocation
 from aeron_py.archive.signals import RecordingSignal
 from aeron_py.errors import AeronError
-from aeron_py.recorder.asking import Asking, LocalSession, RecordedStream, Wide, is_own
+from aeron_py.recorder.asking import (
+    Asking,
+    LocalSession,
+    RecordedStream,
+    Wide,
+    await_recorded,
+    described,
+    is_own,
+    is_published,
+)
 from aeron_py.recorder.config import RecorderConfig
 from aeron_py.recorder.discovery import (
-    PUBLISHER_POSITION,
     ActiveRecording,
     Changes,
     Discovery,
@@ -70,6 +78,10 @@ class RecordingSet:
         """By recording id."""
         self._client, self._archive, self._config, self._known, self._say = client, archive, config, known, say
         self._left_off = dict(left_off or {})
+        # By stream and session: an archive that is started again may record the last of it once more.
+        self._told: dict[tuple[int, int], int] = {}
+        for info in self._left_off.values():
+            self._note_told((info.stream_id, info.session_id), info.start_position)
         self._own_places = own_places
         self._rules = config.rule_list
         channels = [each for each in config.channels if self._rules.saves(each.name)]
@@ -186,7 +198,7 @@ class RecordingSet:
                 self._unwanted.add(recording.recording_id)
             if wide is not None and wide.armed:
                 self._disarm(wide)
-        elif session is None and wide is not None and wide.armed and self._is_published(key):
+        elif session is None and wide is not None and wide.armed and is_published(self._client.counters, *key):
             self._unwanted.add(recording.recording_id)
             self._disarm(wide)
         elif session is None:
@@ -194,11 +206,6 @@ class RecordingSet:
             self._open(recording.recording_id, wide.name, wide.channel, key)
         elif session.saves and session.recording_id is None:
             self._adopt(recording, session)
-
-    def _is_published(self, key: tuple[int, int]) -> bool:
-        """Whether a publication is there that discovery leaves out: what an archive replays, for example."""
-        text = f" {key[1]} {key[0]} "
-        return any(text in counter.label for counter in self._client.counters.list(PUBLISHER_POSITION))
 
     def _adopt(self, recording: ActiveRecording, session: LocalSession) -> None:
         published = session.published
@@ -214,15 +221,15 @@ class RecordingSet:
         self, recording_id: int, name: TopicName, channel: str, key: tuple[int, int], rule: Rule | None = None
     ) -> RecordedStream:
         rule = rule or self._rules.match(name)
-        start, left = self._archive.get_start_position(recording_id), self._left_off.get(recording_id)
+        start = self._archive.get_start_position(recording_id)
         info = StreamInfo(
             topic=str(name),
             recording_id=recording_id,
             channel=channel,
             stream_id=key[0],
             session_id=key[1],
-            start_position=start if left is None else max(start, left.start_position),
-            rule="" if rule is None else f"{rule.policy} {'|'.join(rule.protocols)}:{'|'.join(rule.topics)}",
+            start_position=max(start, self._told.get(key, 0)),
+            rule="" if rule is None else described(rule),
         )
         recorded = RecordedStream(info)
         if self.journal is not None:
@@ -230,6 +237,9 @@ class RecordingSet:
         self.recorded[recording_id] = recorded
         self._say(f"recording {name} as recording {recording_id}")
         return recorded
+
+    def _note_told(self, key: tuple[int, int], position: int) -> None:
+        self._told[key] = max(position, self._told.get(key, 0))
 
     def _on_stopped(self, recording: ActiveRecording) -> None:
         key = (recording.stream_id, recording.session_id)
@@ -241,6 +251,7 @@ class RecordingSet:
         stop = self._archive.get_stop_position(recording.recording_id)
         if self.journal is not None:
             self.journal.close_stream(recorded.index, stop)
+        self._note_told(key, stop or 0)
         self._say(f"{recorded.info.topic} ended with recording {recording.recording_id}")
         session = self._sessions.get(key)
         if session is not None and session.recording_id == recording.recording_id:
@@ -275,6 +286,7 @@ class RecordingSet:
                     recorded = self._open(each.recording_id, name, each.original_channel, key)
                     if self.journal is not None:
                         self.journal.close_stream(recorded.index, each.stop_position)
+                    self._note_told(key, each.stop_position)
                     del self.recorded[each.recording_id]
                 self._seen.add(each.recording_id)
 
@@ -377,10 +389,19 @@ class RecordingSet:
 
     # -- the end
 
+    def _finish(self, deadline: float) -> None:
+        """Let the archive record what is published by now."""
+        # A counter that is new is understood at the second look.
+        self.step()
+        self.step()
+        recordings = [each for each in self._watch.current if each.recording_id in self.recorded]
+        await_recorded(self._client.counters, self._discovery.current, recordings, deadline)
+
     def stop(self, timeout: float = 10.0) -> None:
-        """Stop what was asked for, and tell the journal where it ended."""
+        """Stop what was asked for, and tell the journal where it ended: what was published before is recorded."""
         with self.lock:
-            self.step()
+            deadline = time.monotonic() + timeout
+            self._finish(deadline)
             for wide in self._wide.values():
                 if wide.asked:
                     self._asking.stop(wide.name, wide.channel, wide.stream_id)
@@ -393,7 +414,6 @@ class RecordingSet:
             self._sessions.clear()
             wides = {place(w.channel, w.stream_id) for w in self._wide.values() if w.asked}
             self._wide.clear()
-            deadline = time.monotonic() + timeout
             while time.monotonic() < deadline and any(
                 recording_id in stopping or place(each.info.channel, each.info.stream_id) in wides
                 for recording_id, each in self.recorded.items()

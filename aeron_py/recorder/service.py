@@ -266,9 +266,9 @@ class Recorder:
 
         recording.journal = keeper.open()
         stack.callback(stop)
+        recording.take_over(keeper.unheard(first))
         recording.step()
         recording.arm()
-        recording.take_over(keeper.unheard(first))
         self._recording, self._keeper = recording, keeper
         keeper.start(recording)
         return recording
