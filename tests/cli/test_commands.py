@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 import aeron_py as aeron
+from tests import patient
 from tests.processes import is_alive, with_argument
 from tests.waiting import wait_until
 
@@ -22,7 +22,7 @@ TIMEOUT = 100.0
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-W", "error", "-c", "from aeron_py.cli.app import main; main()", *arguments]
+    return patient.command("aeron-py", *arguments)
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from aeron_py import BusyError, MediaDriver
 from aeron_py import driver as driver_module
+from tests import patient
 from tests.driver_process import DriverProcess
 from tests.waiting import wait_until
 
@@ -41,7 +41,7 @@ def test_a_driver_that_only_stands_still(tmp_path: Path) -> None:
 
 
 def test_aeron_py_up(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from aeron_py.cli.app import main; main()", "up", "--json"]
+    command = patient.command("aeron-py", "up", "--json")
     command += ["--archive-dir", str(tmp_path / "archive"), "--aeron-dir", str(tmp_path / "aeron")]
     for number, status in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 0)):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
