@@ -51,7 +51,7 @@ def main(role: str, directory: str, where: str, stream_id: int, size: int, *requ
     client, archive = connect(directory, request[0], int(request[1]))
     with client, archive:
         if role == "record":
-            archive.start_recording(where, stream_id)
+            archive.start_recording(where, stream_id, auto_stop=True)
             with client.add_exclusive_publication(where, stream_id) as publication:
                 while not publication.is_connected:
                     time.sleep(0.005)
@@ -141,7 +141,7 @@ def record(settings: Settings, peers: dict[str, Peer], size: int, rate: dict[str
 
     for kind in peers:
         run(kind)
-    taken = rounds(settings.rounds, {kind: lambda kind=kind: run(kind) for kind in peers})  # type: ignore[misc]
+    taken = rounds(2 * settings.rounds, {kind: lambda kind=kind: run(kind) for kind in peers})  # type: ignore[misc]
     rate.update(medians(taken))
     return {
         "recording_id": peers["C"].ready["recording_id"],
@@ -187,43 +187,59 @@ def compare(what: str, size: int, rate: dict[str, float]) -> list[Row]:
     return rows
 
 
+def use_memory(directory: str, length: int) -> None:
+    """Write and delete that much: memory that a machine gets for the first time is several times slower."""
+    path, piece = Path(directory) / "touched", bytes(1 << 20)
+    with path.open("wb") as file:
+        for _ in range(length >> 20):
+            file.write(piece)
+    path.unlink()
+
+
 def run(settings: Settings) -> list[Row]:
     import aeron_py as aeron
 
     rows: list[Row] = []
     parent = "/dev/shm" if shutil.disk_usage("/dev/shm").free > 6 << 30 else None
-    archive_dir = tempfile.mkdtemp(prefix="bench-archive-", dir=parent)
-    recordings: dict[int, int] = {}
-    try:
-        with aeron.ArchivingMediaDriver.launch(archive_dir) as node, redis_server() as path:
-            context = node.archive_context()
-            request = (context.control_request_channel, context.control_request_stream_id)
-            for size in settings.sizes:
-                record_at, replay_at, other_at = stream(), stream(), stream()
-                place = (str(node.aeron_dir), CHANNEL)
-                recorders = {
-                    "C": c_peer("record", *place, record_at, size, LIMIT, *request),
-                    "ours": worker("archive.py", "record", *place, other_at, size, *request),
-                }
-                redis = {"redis": worker("archive.py", "redis", path, size)} if path else {}
-                with closing(*redis.values()):
-                    rate: dict[str, float] = {}
-                    with closing(*recorders.values()):
-                        recording = record(settings, recorders | redis, size, rate)
-                    rows += compare("record", size, rate)
-                    recordings[size] = recording["recording_id"]
-                    players = {
-                        "C": c_peer("replay", *place, replay_at, size, LIMIT, *request),
-                        "ours": worker("archive.py", "replay", *place, stream(), size, *request),
-                    }
-                    with closing(*players.values()):
-                        rate = {}
-                        replay(settings, players | redis, recording, rate)
-                    rows += compare("replay", size, rate)
-        rows += read_recording.run(settings, archive_dir, recordings)
-    finally:
-        shutil.rmtree(archive_dir, ignore_errors=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-archive-", dir=parent, ignore_cleanup_errors=True) as archive_dir,
+        aeron.ArchivingMediaDriver.launch(archive_dir) as node,
+        redis_server() as path,
+        aeron.Client.connect(node.aeron_dir) as client,
+        aeron.Archive.connect(client, node.archive_context()) as archive,
+    ):
+        use_memory(archive_dir, 2 * (2 * settings.rounds + 1) * RECORD_BYTES)
+        for size in settings.sizes:
+            rows += measure(settings, node, path, size)
+            for recording in archive.list_recordings():
+                archive.purge_recording(recording.recording_id)
     return rows
+
+
+def measure(settings: Settings, node: Any, redis_path: str | None, size: int) -> list[Row]:
+    """Everything with messages of one size. Leaves the recordings."""
+    context = node.archive_context()
+    request = (context.control_request_channel, context.control_request_stream_id)
+    place = (str(node.aeron_dir), CHANNEL)
+    rate: dict[str, float] = {}
+    redis = {"redis": worker("archive.py", "redis", redis_path, size)} if redis_path else {}
+    with closing(*redis.values()):
+        recorders = {
+            "C": c_peer("record", *place, stream(), size, LIMIT, *request),
+            "ours": worker("archive.py", "record", *place, stream(), size, *request),
+        }
+        with closing(*recorders.values()):
+            recording = record(settings, recorders | redis, size, rate)
+        rows = compare("record", size, rate)
+        players = {
+            "C": c_peer("replay", *place, stream(), size, LIMIT, *request),
+            "ours": worker("archive.py", "replay", *place, stream(), size, *request),
+        }
+        with closing(*players.values()):
+            rate.clear()
+            replay(settings, players | redis, recording, rate)
+        rows += compare("replay", size, rate)
+    return rows + read_recording.run(settings, str(node.archive_server.archive_dir), size, recording["recording_id"])
 
 
 if __name__ == "__main__":

@@ -42,50 +42,44 @@ def main(archive_dir: str, recording_id: int, size: int) -> None:
     serve(act)
 
 
-def run(settings: Settings, archive_dir: str, recordings: dict[int, int]) -> list[Row]:
-    rows = []
-    for size, recording_id in recordings.items():
-        files = sorted(
-            Path(archive_dir).glob(f"{recording_id}-*.rec"), key=lambda path: int(path.stem.partition("-")[2])
+def run(settings: Settings, archive_dir: str, size: int, recording_id: int) -> list[Row]:
+    files = sorted(Path(archive_dir).glob(f"{recording_id}-*.rec"), key=lambda path: int(path.stem.partition("-")[2]))
+    walker = Peer([PROGRAMS / "bench_peer", "walk"])
+    reader = worker("read_recording.py", archive_dir, recording_id, size)
+    counted: dict[str, int] = {}
+
+    def walk() -> float:
+        answers = [walker.ask(path) for path in files]
+        counted["C"] = sum(answer["messages"] for answer in answers)
+        return float(counted["C"] / sum(answer["seconds"] for answer in answers))
+
+    def read(way: str) -> float:
+        answer = reader.ask(way)
+        counted[way] = answer["messages"]
+        return float(answer["messages"] / answer["seconds"])
+
+    with closing(walker, reader):
+        walk()
+        read("arrays")
+        measures = {"C": walk} | {way: lambda way=way: read(way) for way in WAYS}  # type: ignore[misc]
+        rate = {name: value / 1e6 for name, value in medians(rounds(settings.rounds, measures)).items()}
+    if len(set(counted.values())) != 1:
+        raise RuntimeError(f"the ways of reading do not agree: {counted}")
+    return [
+        Row(
+            "Reading a recording's files",
+            what,
+            "files",
+            size,
+            "M msg/s",
+            rate[way],
+            "C walk of headers",
+            rate["C"],
+            goal=0.8 if way == "arrays" else None,
+            headline=way == "arrays" and size in (32, 1024),
         )
-        walker = Peer([PROGRAMS / "bench_peer", "walk"])
-        reader = worker("read_recording.py", archive_dir, recording_id, size)
-        counted: dict[str, int] = {}
-
-        def walk(walker: Peer = walker, files: list[Path] = files, counted: dict[str, int] = counted) -> float:
-            answers = [walker.ask(path) for path in files]
-            counted["C"] = sum(answer["messages"] for answer in answers)
-            return float(counted["C"] / sum(answer["seconds"] for answer in answers))
-
-        def read(way: str, reader: Peer = reader, counted: dict[str, int] = counted) -> float:
-            answer = reader.ask(way)
-            counted[way] = answer["messages"]
-            return float(answer["messages"] / answer["seconds"])
-
-        with closing(walker, reader):
-            walk()
-            read("arrays")
-            measures = {"C": walk} | {way: lambda way=way: read(way) for way in WAYS}  # type: ignore[misc]
-            rate = {name: value / 1e6 for name, value in medians(rounds(settings.rounds, measures)).items()}
-        if len(set(counted.values())) != 1:
-            raise RuntimeError(f"the ways of reading do not agree: {counted}")
-        for way, what in WAYS.items():
-            goal = 0.8 if way == "arrays" else None
-            rows.append(
-                Row(
-                    "Reading a recording's files",
-                    what,
-                    "files",
-                    size,
-                    "M msg/s",
-                    rate[way],
-                    "C walk of headers",
-                    rate["C"],
-                    goal=goal,
-                    headline=way == "arrays" and size in (32, 1024),
-                )
-            )
-    return rows
+        for way, what in WAYS.items()
+    ]
 
 
 if __name__ == "__main__":
