@@ -47,7 +47,7 @@ class Keeper:
         self._recording: RecordingSet | None = None
         self._journal: JournalWriter | None = None
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="aeron-py recorder's keeper")
+        self._thread = threading.Thread(target=self._run, name="aeron-py recorder's keeper", daemon=True)
         self._failed: Exception | None = None
         self._flushed = (time.monotonic(), 0)
         self._retained = self._stored = 0.0

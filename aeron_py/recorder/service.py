@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import enum
 import logging
@@ -122,7 +123,9 @@ class Recorder:
             self._node.close()
             self.close()
             raise
-        self._thread = threading.Thread(target=self._run, name="aeron-py recorder")
+        # A program that fails before it closes the recorder shall end all the same.
+        atexit.register(self.close)
+        self._thread = threading.Thread(target=self._run, name="aeron-py recorder", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -130,6 +133,7 @@ class Recorder:
         if self._stopping.is_set():
             return
         self._stopping.set()
+        atexit.unregister(self.close)
         os.close(self._waker)
         if self._thread is not None:
             self._thread.join()
