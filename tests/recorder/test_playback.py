@@ -122,9 +122,10 @@ def test_what_is_known_from_the_beginning(session: Open, recorded: Recording) ->
 
 def test_seek_then_play(session: Open, recorded: Recording) -> None:
     played = session(speed="Unlimited")
-    for at in (recorded.times[n] for n in (40, 10, 25)):
-        played.pos = at
-        with listen(played) as listeners:
+    with listen(played) as listeners:
+        for at in (recorded.times[n] for n in (40, 10, 25)):
+            played.pos = at
+            listeners.forget()
             played.state = "play"
             listeners.await_all(after(recorded, at))
             played.state = "pause"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import struct
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aeron_py.archive import requests
 from aeron_py.archive.replay import replay_params, signed_32_bits
@@ -25,10 +24,7 @@ __all__ = ["Part", "Stage"]
 LIMIT_COUNTER_TYPE = 1900
 """The type of the counters that bound replays of sessions."""
 
-_PUB_POS, _SUB_POS = 12, 4
-_STREAM_KEY = struct.Struct("<qii")  # registration id, session id, stream id
 _RETRY = 0.5
-_DRAIN_LOOK = 0.02
 
 
 class Stage(enum.Enum):
@@ -87,8 +83,10 @@ class Part:
         self._counter: Counter | None = None
         self._adding: PendingAdd[Counter] | None = None
         self._call: Call[int] | None = None
+        self._stop_call: Call[Any] | None = None
         self.correlation_id = -1
         self._replay_id: int | None = None
+        self._closing: tuple[int, int] | None = None
         self._sent: tuple[int, int] | None = None
         self._sent_seen = 0
         self._not_before = 0.0
@@ -160,9 +158,17 @@ class Part:
 
     # -- its replay
 
-    def seek(self, position: int) -> None:
-        """Play from a position next; what runs is stopped. To be followed by the track's own seek, or to follow it."""
-        self.stop_replay()
+    def seek(self, position: int, read: dict[tuple[int, int], int]) -> None:
+        """Play from a position next; what runs is stopped.
+
+        Args:
+            position: where a frame begins.
+            read: how far subscribers are, see :func:`readers`.
+        """
+        if self.read_up(read):
+            self._end_replay()
+        else:
+            self.stop_replay()
         self.cursor = self.limit = position
         self._sent_seen = 0
         self.error = None
@@ -193,6 +199,11 @@ class Part:
         elif self.stage is Stage.RUNNING:
             self._end()
         elif self.stage is Stage.STOPPING:
+            self.work_stop()
+
+    def work_stop(self) -> None:
+        """Bring the end of its replay on, if it is being stopped."""
+        if self.stage is Stage.STOPPING:
             self._stopped()
 
     def pass_over(self) -> None:
@@ -305,21 +316,48 @@ class Part:
         elif self.stage is not Stage.STOPPING and self.stage is not Stage.DONE:
             self.stage = Stage.IDLE
 
+    def read_up(self, read: dict[tuple[int, int], int]) -> bool:
+        """Whether a replay runs, and all that it may publish now was read by those who listen."""
+        session_id = self.session_id
+        if self.stage is not Stage.RUNNING or session_id is None or self._counter is None:
+            return False
+        limit = self._counter.value
+        return self.sent >= limit and read.get((session_id, self._stream_id), limit) >= limit
+
+    def _end_replay(self) -> None:
+        """Let a replay end that was read up.
+
+        One that is stopped instead is still there for the media driver for up to a second: who subscribes meanwhile
+        can be given what was read before.
+        """
+        assert self._counter is not None
+        self._closing = self._counter.counter_id, self._counter.registration_id
+        self._let_go_of_counter()
+        self._forget_replay()
+        self.stage = Stage.STOPPING
+
     def _stopped(self) -> None:
+        """Wait for what was asked last: the replay itself, then its end."""
         session = self._pacer.archive._session
+        if self._closing is not None:
+            if self._pacer.client.counters.value(*self._closing) is not None:
+                return
+            self._closing = None
         try:
             if self._call is not None:
                 if not session.step(self._call):
                     return
                 call, self._call = self._call, None
-                with contextlib.suppress(AeronError):
-                    self._replay_id = call.result()
-            if self._replay_id is not None:
-                session.send_and_forget(requests.stop_replay(self._replay_id))
-        finally:
-            if self._call is None:
-                self._forget_replay()
-                self.stage = Stage.IDLE
+                self._replay_id = call.result()
+            if self._replay_id is not None and self._stop_call is None:
+                self._stop_call = session.call(requests.stop_replay(self._replay_id), quietly=True)
+            if self._stop_call is not None and not session.step(self._stop_call):
+                return
+        except AeronError:
+            pass  # there is no replay to stop, or no archive
+        self._stop_call = None
+        self._forget_replay()
+        self.stage = Stage.IDLE
 
     def reattach(self) -> None:
         """Show its position in its counter again, after the track forgot."""
@@ -353,20 +391,3 @@ class Part:
 
     def __repr__(self) -> str:
         return f"<Part {self.recording_id} {self.stage.name} cursor {self.cursor} limit {self.limit}>"
-
-
-def publications(pacer: Pacer) -> dict[tuple[int, int], tuple[int, int]]:
-    """What is published, by session and stream: counter and registration of its position."""
-    return {
-        _STREAM_KEY.unpack_from(each.key)[1:]: (each.counter_id, each.registration_id)
-        for each in pacer.client.counters.list(_PUB_POS)
-    }
-
-
-def readers(pacer: Pacer) -> dict[tuple[int, int], int]:
-    """How far the slowest subscriber is, by session and stream."""
-    found: dict[tuple[int, int], int] = {}
-    for each in pacer.client.counters.list(_SUB_POS):
-        _, session_id, stream_id = _STREAM_KEY.unpack_from(each.key)
-        found[session_id, stream_id] = min(each.value, found.get((session_id, stream_id), each.value))
-    return found

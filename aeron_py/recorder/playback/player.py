@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from aeron_py.archive.catalog import find_recording, read_catalog
-from aeron_py.errors import ArchiveError
+from aeron_py.errors import AeronError, ArchiveError
+from aeron_py.recorder.playback.feed import LIVE_LAG, Feed
+from aeron_py.recorder.playback.goals import Goals
 from aeron_py.recorder.playback.lane import Lane
 from aeron_py.recorder.playback.pacer import FOREVER, Pacer
 from aeron_py.recorder.playback.part import Part, Stage, publications, readers
-from aeron_py.recorder.playback.topics import TopicFilter, message_begin
+from aeron_py.recorder.playback.recordings import Recordings
+from aeron_py.recorder.playback.topics import TopicFilter
 
 if TYPE_CHECKING:
     from aeron_py.archive.recordings import RecordingDescriptor
-    from aeron_py.recorder.entries import StreamInfo, Tick
-    from aeron_py.recorder.timeindex import Ticks, TimeIndex
+    from aeron_py.recorder.entries import StreamInfo
+    from aeron_py.recorder.timeindex import TimeIndex
 
 __all__ = ["Mode", "Player"]
 
@@ -29,15 +32,13 @@ PAUSE: Final = "pause"
 PLAY: Final = "play"
 TAIL: Final = "tail"
 
-_SECOND = 1_000_000_000
-_AHEAD = 1.0  # seconds of the clock that moves are queued before they are due
 _STEPS_AHEAD = 160
-_READ = 512
-_MOVES = 1 << 14
 _STREAMS_EVERY = 0.1
-_LIVE_LAG = 150_000_000  # what is recorded is in the journal, and read from there, after so many nanoseconds
 _SETTLE_AT_MOST = 5.0
-_WINDOW = 64 << 20
+_STOP_AT_MOST = 5.0
+_READ_AT_MOST = 0.1
+_PAUSE = 0.0005
+_CYCLES = 3
 _BUSY, _CALM = 0.004, 0.02
 _REC_POS = 100
 _REC_KEY = struct.Struct("<qi")
@@ -82,16 +83,13 @@ class Player:
         self._parts: dict[int, Part] = {}
         self._all_parts: list[Part] = []
         self._ignored: set[int] = set()
-        self._recordings: dict[int, RecordingDescriptor] = {}
-        self._ticks: Ticks | None = None
-        self._unpushed: tuple[list[int], list[int], list[int], int] | None = None
+        self._recordings = Recordings(archive_dir)
         self._streams_at = 0.0
         self._settling: float | None = None
-        self._goals: dict[Part, int] | None = None
-        self._goal_ns = 0
-        self._from_ns = 0
+        self._goals: Goals | None = None
         self._empty = True
         self.track = pacer.add()
+        self._feed = Feed(index, self.track, self._part_of)
         self._refresh_streams()
         self.seek(self.begin)
         pacer.look_after(self)
@@ -111,7 +109,7 @@ class Player:
             if self.mode == TAIL:
                 now = time.time_ns() if self.index.is_live else self.index.end_ns or 0
                 return min(now, FOREVER if self.end is None else self.end)
-            return self.track.status.position if self._goals is None else self._delivered_ns()
+            return self.track.status.position if self._goals is None else self._goals.delivered_ns()
 
     @property
     def consumed(self) -> bool:
@@ -136,18 +134,46 @@ class Player:
             self._goals = None
             self.ended = False
             image = self.index.image_at(time_ns)
+            self.track.pause()
+            read = self._read_up()
             self.track.seek(time_ns)
             for part in self._all_parts:
                 known = [image.positions[info.index][1] for info in part.infos if info.index in image.positions]
                 part.live = False
-                part.seek(max(known, default=part.start))
+                part.seek(max(known, default=part.start), read)
                 self.track.raise_to(part.slot, part.cursor)
-            self._read_on(time_ns)
+            self._await_stopped()
+            self._feed.read_on(time_ns)
             if self.mode == TAIL:
                 self.mode = PLAY
             if self.mode == PLAY:
                 self._go()
             self._pacer.wake()
+
+    def _read_up(self) -> dict[tuple[int, int], int]:
+        """Give subscribers a moment to read what was published; how far they are."""
+        deadline = time.monotonic() + _READ_AT_MOST
+        while True:
+            running = [part for part in self._all_parts if part.stage is Stage.RUNNING]
+            read = readers(self._pacer) if running else {}
+            if time.monotonic() >= deadline or all(part.read_up(read) for part in running):
+                return read
+            time.sleep(_PAUSE)
+
+    def _await_stopped(self) -> None:
+        """Wait until whoever subscribes from now on hears nothing of replays that were stopped."""
+        stopping = [part for part in self._all_parts if part.stage is Stage.STOPPING]
+        deadline = time.monotonic() + _STOP_AT_MOST
+        for part in stopping:
+            while part.stage is Stage.STOPPING and time.monotonic() < deadline:
+                part.work_stop()
+                if part.stage is Stage.STOPPING:
+                    time.sleep(_PAUSE)
+        # The archive has noted it. It acts on it before it answers requests that come after that; then the media driver
+        # hears of the end of the replay before it hears of new subscribers.
+        with contextlib.suppress(AeronError):
+            for _ in range(_CYCLES if stopping else 0):
+                self._pacer.archive.get_start_position(stopping[0].recording_id, timeout=_STOP_AT_MOST)
 
     def step(self, batches: int) -> int:
         """Play so many batches at once, or go back so many; how many there were."""
@@ -158,7 +184,7 @@ class Player:
                 return self._step_back(-batches)
             self.ended = False
             for _ in range(8):
-                self._feed(batches)
+                self._feed.feed(batches, self._pace, self.end)
             made = self.track.step(batches)
             if self.mode == PLAY:
                 self._go()
@@ -238,8 +264,7 @@ class Player:
         with self.lock:
             for lane in self.lanes.values():
                 lane.close()
-            if self._ticks is not None:
-                self._ticks.close()
+            self._feed.close()
             self.track.close()
 
     # -- how time goes on
@@ -250,7 +275,8 @@ class Player:
         self.ended = False
         self._settling = time.monotonic() + _SETTLE_AT_MOST
         if math.isinf(self.speed):
-            self._set_goals()
+            self._refresh_streams()
+            self._goals = Goals(self.index, self.track, self.lanes, self._recordings, self.end)
 
     def _stand(self, time_ns: int) -> None:
         """Stand at a time, whatever was played beyond: that is passed over later."""
@@ -262,16 +288,14 @@ class Player:
             part.limit = position
             self.track.raise_to(part.slot, position)
             part.reattach()
-        self._read_on(time_ns)
+        self._feed.read_on(time_ns)
         if self.mode == TAIL:
             self.mode = PLAY
 
-    def _read_on(self, time_ns: int) -> None:
-        if self._ticks is not None:
-            self._ticks.close()
-        self._ticks = self.index.ticks(time_ns + 1)
-        self._unpushed = None
-        self._from_ns = time_ns
+    @property
+    def _pace(self) -> float:
+        """How fast time goes on now."""
+        return self.speed if self.mode == PLAY and not math.isinf(self.speed) else 0.0
 
     def _tail(self) -> None:
         self._goals = None
@@ -297,63 +321,6 @@ class Player:
                 self.track.follow(part.slot, found.counter_id, found.registration_id)
             part.limit = max(part.limit, self.track.position(part.slot))
 
-    def _set_goals(self) -> None:
-        """Unlimited: where each recording is to be played to, all at once."""
-        self._refresh_streams()
-        known = self.index.end_ns or 0
-        self._goal_ns = known if self.end is None else min(self.end, known)
-        image = self.index.image_at(self._goal_ns)
-        self._goals = {}
-        self._from_ns = self.track.status.position
-        for part in self._all_parts:
-            ends = [image.positions[info.index][1] for info in part.infos if info.index in image.positions]
-            self._goals[part] = max([*ends, part.position])
-            part.limit = self._goals[part]
-
-    def _push_goals(self) -> None:
-        """Raise the limits, no further before what comes out than what a pause may still let through."""
-        assert self._goals is not None
-        for lane in self.lanes.values():
-            if not lane.listening:
-                continue
-            for part in lane.parts:
-                goal = self._goals.get(part, part.cursor)
-                if part.stage is Stage.RUNNING and part.position < goal:
-                    term = self.recording(part.recording_id).term_buffer_length
-                    ahead = (part.sent & -term) + max(term, _WINDOW // term * term)
-                    if ahead > part.position:
-                        self.track.raise_to(part.slot, min(goal, ahead))
-
-    def _reached_goals(self) -> bool:
-        assert self._goals is not None
-        lanes = [lane for lane in self.lanes.values() if lane.listening]
-        goals = self._goals
-        return bool(lanes or not self.lanes) and all(
-            (part.stage is Stage.DONE or part.sent >= goals.get(part, 0)) for lane in lanes for part in lane.parts
-        )
-
-    def _delivered_ns(self) -> int:
-        """The recorded time up to which everything was published: found by halving."""
-        sent = [
-            (info.index, part.sent)
-            for lane in self.lanes.values()
-            if lane.listening
-            for part in lane.parts
-            if part.sent < (self._goals or {}).get(part, 0)
-            for info in part.infos
-        ]
-        low, high = self._from_ns, self._goal_ns
-        if not sent and self._reached_goals():
-            return high
-        while sent and high - low > 1_000_000:
-            middle = (low + high) // 2
-            positions = self.index.image_at(middle).positions
-            if all(positions.get(index, (0, 0))[1] <= position for index, position in sent):
-                low = middle
-            else:
-                high = middle
-        return low
-
     # -- the work of the pacer's thread
 
     def work(self) -> float:
@@ -370,7 +337,7 @@ class Player:
             elif math.isinf(self.speed) and self.mode == PLAY:
                 self._work_unlimited()
             else:
-                self._feed(_STEPS_AHEAD)
+                self._feed.feed(_STEPS_AHEAD, self._pace, self.end)
                 if self.mode == PLAY:
                     self._work_play()
             busy = self._settling is not None or self._goals is not None
@@ -382,7 +349,7 @@ class Player:
         with self.lock:
             for part in self._all_parts:
                 if part.correlation_id == error.correlation_id != -1:
-                    self._recordings.pop(part.recording_id, None)
+                    self._recordings.forget(part.recording_id)
                     part.failed(error)
 
     def _work_play(self) -> None:
@@ -396,9 +363,9 @@ class Player:
         here = self.track.status
         if self.end is not None and here.position >= self.end:
             self._at_end()
-        elif here.queued == 0 and self._unpushed is None and here.position >= here.horizon:
+        elif here.queued == 0 and self._feed.pushed_all and here.position >= here.horizon:
             if self.index.is_live:
-                if here.position >= time.time_ns() - 2 * _LIVE_LAG:
+                if here.position >= time.time_ns() - 2 * LIVE_LAG:
                     self._tail()
             elif here.position >= (self.index.end_ns or 0):
                 self._at_end()
@@ -408,12 +375,14 @@ class Player:
             if not all(lane.ready for lane in self.lanes.values()):
                 return
             self._settling = None
-        self._push_goals()
-        if self._reached_goals():
-            if self.index.is_live and (self.end is None or self.end > time.time_ns() - _LIVE_LAG):
+        assert self._goals is not None
+        self._goals.push()
+        if self._goals.reached:
+            known = self._goals.until_ns
+            if self.index.is_live and (self.end is None or self.end > time.time_ns() - LIVE_LAG):
                 self._tail()
             else:
-                self._stand(max(self._goal_ns, self.track.status.position))
+                self._stand(max(known, self.track.status.position))
                 self._at_end()
 
     def _work_tail(self) -> None:
@@ -444,64 +413,15 @@ class Player:
             self._tail()
         self.ended = True
 
-    # -- feeding
-
-    def _feed(self, steps: int) -> None:
-        """Queue the moves of what is to come."""
-        here = self.track.status
-        speed = self.speed if self.mode == PLAY and not math.isinf(self.speed) else 0.0
-        until = here.position + int(_AHEAD * speed * _SECOND)
-        if self._unpushed is not None:
-            if not self.track.push(*self._unpushed):
-                return
-            self._unpushed = None
-        pushed = 0
-        while pushed < _MOVES and (here.horizon < until or here.queued < steps) and self._ticks is not None:
-            if self.end is not None and here.horizon >= self.end:
-                return
-            ticks = self._ticks.read(_READ)
-            moves = self._moves(ticks)
-            if not ticks:
-                moves = ([], [], [], self._known_until(here.horizon))
-            if not self.track.push(*moves):
-                self._unpushed = moves
-                return
-            pushed += len(moves[0]) + 1
-            here = self.track.status
-            if not ticks:
-                return
-
-    def _known_until(self, horizon: int) -> int:
-        known = time.time_ns() - _LIVE_LAG if self.index.is_live else self.index.end_ns or 0
-        return max(horizon, known if self.end is None else min(known, self.end))
-
-    def _moves(self, ticks: Iterable[Tick]) -> tuple[list[int], list[int], list[int], int]:
-        times: list[int] = []
-        slots: list[int] = []
-        positions: list[int] = []
-        horizon = 0
-        parts = self._parts
-        for time_ns, moved in ticks:
-            if self.end is not None and time_ns > self.end:
-                horizon = max(horizon, self.end)
-                break
-            horizon = time_ns
-            for index, position in moved:
-                part = parts.get(index)
-                if part is None:
-                    if index in self._ignored:
-                        continue
-                    self._refresh_streams()
-                    part = parts.get(index)
-                    if part is None:
-                        self._ignored.add(index)
-                        continue
-                times.append(time_ns)
-                slots.append(part.slot)
-                positions.append(position)
-                if position > part.limit:
-                    part.limit = position
-        return times, slots, positions, horizon
+    def _part_of(self, index: int) -> Part | None:
+        """The part that a stream of the time index is of, None when it is not played."""
+        part = self._parts.get(index)
+        if part is None and index not in self._ignored:
+            self._refresh_streams()
+            part = self._parts.get(index)
+            if part is None:
+                self._ignored.add(index)
+        return part
 
     # -- streams, recordings, counters
 
@@ -534,25 +454,15 @@ class Player:
 
     def _make_part(self, info: StreamInfo, channel: str, stream_id: int) -> Part:
         slot = len(self._all_parts)
-        part = Part(self._pacer, self.track, slot, info, channel, stream_id, self._begin_of)
+        part = Part(self._pacer, self.track, slot, info, channel, stream_id, self._recordings.begin_of)
         self._all_parts.append(part)
         self.track.raise_to(slot, part.cursor)
         return part
 
     def recording(self, recording_id: int) -> RecordingDescriptor:
         """What the catalog has of a recording."""
-        found = self._recordings.get(recording_id)
-        if found is None:
-            self._recordings = {each.recording_id: each for each in read_catalog(self.archive_dir)}
-            found = self._recordings.get(recording_id)
-        return find_recording(self.archive_dir, recording_id) if found is None else found
-
-    def _begin_of(self, part: Part) -> int:
-        """Where a replay of a part can begin: at a message, and not in what was purged."""
-        recording = self.recording(part.recording_id)
-        if part.cursor <= recording.start_position:
-            return recording.start_position
-        return max(part.start, message_begin(self.archive_dir, recording, part.cursor, part.limit))
+        with self.lock:
+            return self._recordings.find(recording_id)
 
     def _look_at_counters(self) -> None:
         stages = {part.stage for part in self._all_parts}

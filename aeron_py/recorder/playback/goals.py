@@ -1,0 +1,90 @@
+"""Unlimited speed: each recording straight to where it is to end, as fast as its subscribers read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from aeron_py.recorder.playback.part import Part, Stage
+
+if TYPE_CHECKING:
+    from aeron_py.recorder.playback.lane import Lane
+    from aeron_py.recorder.playback.pacer import Track
+    from aeron_py.recorder.playback.recordings import Recordings
+    from aeron_py.recorder.timeindex import TimeIndex
+
+__all__ = ["Goals"]
+
+_WINDOW: Final = 64 << 20
+_EXACT_NS: Final = 1_000_000
+
+
+class Goals:
+    """Where each recording is to be played to.
+
+    Args:
+        index: what was recorded when.
+        track: of the session.
+        lanes: of the session, by topic.
+        recordings: of the archive.
+        end: of the session.
+    """
+
+    def __init__(
+        self, index: TimeIndex, track: Track, lanes: Mapping[str, Lane], recordings: Recordings, end: int | None
+    ) -> None:
+        self._index, self._track, self._lanes, self._recordings = index, track, lanes, recordings
+        known = index.end_ns or 0
+        self.until_ns = known if end is None else min(end, known)
+        """The recorded time up to which it plays."""
+        self._from_ns = track.status.position
+        positions = index.image_at(self.until_ns).positions
+        self._goals: dict[Part, int] = {}
+        for lane in lanes.values():
+            for part in lane.parts:
+                ends = [positions[info.index][1] for info in part.infos if info.index in positions]
+                part.limit = self._goals[part] = max([*ends, part.position])
+
+    def push(self) -> None:
+        """Raise the limits, but no further before what comes out than what a pause may still let through."""
+        for lane in self._listening():
+            for part in lane.parts:
+                goal = self._goals.get(part, part.cursor)
+                if part.stage is Stage.RUNNING and part.position < goal:
+                    # Where a term ends, a frame ends.
+                    term = self._recordings.find(part.recording_id).term_buffer_length
+                    ahead = (part.sent & -term) + max(term, _WINDOW // term * term)
+                    if ahead > part.position:
+                        self._track.raise_to(part.slot, min(goal, ahead))
+
+    @property
+    def reached(self) -> bool:
+        """Whether all was published for which somebody listens; somebody must, unless there is nothing to play."""
+        lanes = self._listening()
+        return bool(lanes or not self._lanes) and all(
+            part.stage is Stage.DONE or part.sent >= self._goals.get(part, 0) for lane in lanes for part in lane.parts
+        )
+
+    def delivered_ns(self) -> int:
+        """The recorded time up to which everything was published: found by halving."""
+        if self.reached:
+            return self.until_ns
+        sent = [
+            (info.index, part.sent)
+            for lane in self._listening()
+            for part in lane.parts
+            if part.stage is not Stage.DONE and part.sent < self._goals.get(part, 0)
+            for info in part.infos
+        ]
+        low, high = self._from_ns, self.until_ns
+        while sent and high - low > _EXACT_NS:
+            middle = (low + high) // 2
+            positions = self._index.image_at(middle).positions
+            if all(positions.get(index, (0, 0))[1] <= position for index, position in sent):
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def _listening(self) -> list[Lane]:
+        return [lane for lane in self._lanes.values() if lane.listening]

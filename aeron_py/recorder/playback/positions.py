@@ -1,0 +1,40 @@
+"""How far replays and their subscribers are, from the counters of the media driver."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aeron_py.counters import CountersReader
+
+__all__ = ["publications", "readers", "recorded"]
+
+_PUBLISHER_POSITION, _SUBSCRIBER_POSITION, _RECORDING_POSITION = 12, 4, 100
+_STREAM_KEY = struct.Struct("<qii")  # registration id, session id, stream id
+_RECORDING_KEY = struct.Struct("<qi")  # recording id, session id
+
+
+def publications(counters: CountersReader) -> dict[tuple[int, int], tuple[int, int]]:
+    """What is published, by session and stream: counter and registration of its position."""
+    return {
+        _STREAM_KEY.unpack_from(each.key)[1:]: (each.counter_id, each.registration_id)
+        for each in counters.list(_PUBLISHER_POSITION)
+    }
+
+
+def readers(counters: CountersReader) -> dict[tuple[int, int], int]:
+    """How far the slowest subscriber is, by session and stream."""
+    found: dict[tuple[int, int], int] = {}
+    for each in counters.list(_SUBSCRIBER_POSITION):
+        _, session_id, stream_id = _STREAM_KEY.unpack_from(each.key)
+        found[session_id, stream_id] = min(each.value, found.get((session_id, stream_id), each.value))
+    return found
+
+
+def recorded(counters: CountersReader) -> dict[tuple[int, int], tuple[int, int]]:
+    """What is being recorded, by recording and session: counter and registration of its position."""
+    return {
+        _RECORDING_KEY.unpack_from(each.key): (each.counter_id, each.registration_id)
+        for each in counters.list(_RECORDING_POSITION)
+    }

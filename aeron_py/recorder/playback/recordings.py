@@ -1,0 +1,50 @@
+"""What the archive's catalog has of recordings, kept while it holds."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from aeron_py.archive.catalog import find_recording, read_catalog
+from aeron_py.recorder.playback.topics import message_begin
+
+if TYPE_CHECKING:
+    from aeron_py.archive.recordings import RecordingDescriptor
+    from aeron_py.recorder.playback.part import Part
+
+__all__ = ["Recordings"]
+
+
+class Recordings:
+    """Descriptors by recording id.
+
+    Args:
+        archive_dir: of the archive.
+    """
+
+    def __init__(self, archive_dir: str | os.PathLike[str]) -> None:
+        self._archive_dir = archive_dir
+        self._known: dict[int, RecordingDescriptor] = {}
+
+    def find(self, recording_id: int) -> RecordingDescriptor:
+        """A recording's.
+
+        Raises:
+            UnknownRecordingError: no such recording.
+        """
+        found = self._known.get(recording_id)
+        if found is None:
+            self._known = {each.recording_id: each for each in read_catalog(self._archive_dir)}
+            found = self._known.get(recording_id)
+        return find_recording(self._archive_dir, recording_id) if found is None else found
+
+    def forget(self, recording_id: int) -> None:
+        """It may have changed."""
+        self._known.pop(recording_id, None)
+
+    def begin_of(self, part: Part) -> int:
+        """Where a replay of a part can begin: at a message, and not in what was purged."""
+        recording = self.find(part.recording_id)
+        if part.cursor <= recording.start_position:
+            return recording.start_position
+        return max(part.start, message_begin(self._archive_dir, recording, part.cursor, part.limit))
