@@ -56,11 +56,10 @@ class Readable:
             self._waiter = None
 
     def _on_readable(self) -> None:
-        if self._waiter is None:
-            # A ring that came when nobody waited any more: the loop must not turn for it for ever.
-            with contextlib.suppress(OSError):
-                os.read(self._fd, 1)
-        elif not self._waiter.done():
+        # Whether anybody waits or not: the loop must not come back for this ring.
+        with contextlib.suppress(OSError):
+            os.read(self._fd, 1)
+        if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def close(self, then: Callable[[], object]) -> None:

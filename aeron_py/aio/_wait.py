@@ -7,8 +7,6 @@ doorbell, says that there is something to see; then the task looks for itself.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -209,9 +207,8 @@ class Turn:
         self._description = description
         self._taken = ""
 
-    @contextmanager
-    def take(self, operation: str) -> Iterator[None]:
-        """Be inside until the block ends.
+    def take(self, operation: str) -> Self:
+        """Be inside until the ``with`` block ends.
 
         Raises:
             BusyError: another task is inside.
@@ -222,7 +219,12 @@ class Turn:
                 operation=operation,
             )
         self._taken = operation
-        try:
-            yield
-        finally:
-            self._taken = ""
+        return self
+
+    def __enter__(self) -> None:
+        """Taken already."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._taken = ""
