@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import struct
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +15,8 @@ from aeron_py.recorder.playback.feed import LIVE_LAG, Feed
 from aeron_py.recorder.playback.goals import Goals
 from aeron_py.recorder.playback.lane import Lane
 from aeron_py.recorder.playback.pacer import FOREVER, Pacer
-from aeron_py.recorder.playback.part import Part, Stage, publications, readers
+from aeron_py.recorder.playback.part import Part, Stage
+from aeron_py.recorder.playback.positions import publications, readers, recorded
 from aeron_py.recorder.playback.recordings import Recordings
 from aeron_py.recorder.playback.topics import TopicFilter
 
@@ -40,8 +40,6 @@ _READ_AT_MOST = 0.1
 _PAUSE = 0.0005
 _CYCLES = 3
 _BUSY, _CALM = 0.004, 0.02
-_REC_POS = 100
-_REC_KEY = struct.Struct("<qi")
 
 
 class Player:
@@ -118,7 +116,7 @@ class Player:
             lanes = [lane for lane in self.lanes.values() if lane.listening]
             if not all(lane.played and lane.settled for lane in lanes):
                 return False
-            read = readers(self._pacer)
+            read = readers(self._pacer.client.counters)
             for lane in lanes:
                 for part in lane.parts:
                     session_id = part.session_id
@@ -155,7 +153,7 @@ class Player:
         deadline = time.monotonic() + _READ_AT_MOST
         while True:
             running = [part for part in self._all_parts if part.stage is Stage.RUNNING]
-            read = readers(self._pacer) if running else {}
+            read = readers(self._pacer.client.counters) if running else {}
             if time.monotonic() >= deadline or all(part.read_up(read) for part in running):
                 return read
             time.sleep(_PAUSE)
@@ -307,7 +305,7 @@ class Player:
 
     def _follow(self) -> None:
         """Let what is recorded now be played as the archive has it, and what has ended to its end."""
-        counters = {_REC_KEY.unpack_from(each.key): each for each in self._pacer.client.counters.list(_REC_POS)}
+        counters = recorded(self._pacer.client.counters)
         for part in self._all_parts:
             stop = part.stop
             if stop is not None:
@@ -318,7 +316,7 @@ class Player:
             found = counters.get((part.recording_id, part.infos[-1].session_id))
             if found is not None:
                 part.live = True
-                self.track.follow(part.slot, found.counter_id, found.registration_id)
+                self.track.follow(part.slot, *found)
             part.limit = max(part.limit, self.track.position(part.slot))
 
     # -- the work of the pacer's thread
@@ -467,10 +465,10 @@ class Player:
     def _look_at_counters(self) -> None:
         stages = {part.stage for part in self._all_parts}
         if Stage.FINDING in stages:
-            published = publications(self._pacer)
+            published = publications(self._pacer.client.counters)
             for part in self._all_parts:
                 part.found(published)
         if Stage.DRAINING in stages:
-            read = readers(self._pacer)
+            read = readers(self._pacer.client.counters)
             for part in self._all_parts:
                 part.drained(read)
