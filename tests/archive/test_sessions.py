@@ -8,7 +8,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,7 +33,6 @@ from tests.archive.streams import CHANNEL, TIMEOUT, new_stream_id, offer, record
 from tests.nodes import START_TIMEOUT
 from tests.ports import free_port
 from tests.waiting import wait_until
-
 
 PUB_POS = 12
 
