@@ -11,12 +11,15 @@ import anyio
 import pytest
 
 import aeron_py as aeron
+from aeron_py.archive import requests
 from aeron_py.archive.signals import RecordingSignal
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(170)
 
 stream_ids = itertools.count(5000)
 LONG = 60
+LOCAL = aeron.SourceLocation.LOCAL
 
 
 @asynccontextmanager
@@ -93,6 +96,23 @@ async def test_signals_come_as_they_happen(node: aeron.ArchivingMediaDriver) -> 
         assert seen[0] == RecordingSignal.START
         assert seen[-1] == RecordingSignal.STOP
         assert ids == {recording_id}
+
+
+async def test_what_a_finished_replay_took_wakes_who_waits_for_it(node: aeron.ArchivingMediaDriver) -> None:
+    async with session(node) as (client, archive):
+        stream_id, signals = next(stream_ids), archive.recording_signals()
+        with anyio.fail_after(LONG):
+            async with (
+                client.add_publication("aeron:ipc", stream_id),
+                anyio.create_task_group() as tasks,
+            ):
+                tasks.start_soon(anext, signals)
+                await anyio.wait_all_tasks_blocked()
+                # As a subscription does that is closed: another takes what the archive sent, and lets no task run.
+                taker = archive._session
+                taker.send_and_forget(requests.start_recording("aeron:ipc", stream_id, LOCAL, False))
+                wait_until(lambda: taker.drain() or taker.signals, LONG)
+            await archive.stop_recording("aeron:ipc", stream_id)
 
 
 async def test_calls_at_once_get_their_own_answers(node: aeron.ArchivingMediaDriver) -> None:
