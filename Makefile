@@ -38,7 +38,7 @@ wheel: $(VENV)/installed
 # The interpreter itself is not built with AddressSanitizer, so its runtime is loaded first; and CPython leaks by design.
 sanitize: $(SANITIZED)/installed
 	LD_PRELOAD=$$(cc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
-	    $(SANITIZED)/bin/python -m pytest tests/lifecycle
+	    $(SANITIZED)/bin/python -m pytest tests/lifecycle tests/aio/test_driver_lost.py tests/aio/test_closing_meanwhile.py
 
 clean:
 	rm -rf build dist $(VENV) $(SANITIZED)

@@ -155,10 +155,10 @@ class _ImageEvents(AsyncIterator[ImageEvent]):
         self._ready: deque[ImageEvent] = deque()
         self._known: set[int] = set()
         flag: Any = ffi.NULL
-        if subscription._source != ffi.NULL:
-            handle.get("image_events")
-            flag = lib.shim_events_pending(lib.shim_source_events(subscription._source))
-        self._waiter = Waiter(subscription._watch, lib.SHIM_WATCH_FLAG, flag, handle)
+        with handle.using("image_events"):
+            if subscription._source != ffi.NULL:
+                flag = lib.shim_events_pending(lib.shim_source_events(subscription._source))
+            self._waiter = Waiter(subscription._watch, lib.SHIM_WATCH_FLAG, flag, handle)
         for image in subscription.images:
             self.push(ImageEvent(True, image))
         subscription._listeners.add(self)
