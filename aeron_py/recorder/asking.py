@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from aeron_py.archive.recordings import SourceLocation
 from aeron_py.errors import ActiveSubscriptionError, AeronError
 from aeron_py.recorder.config import RecorderConfig
 from aeron_py.recorder.discovery import PUBLISHER_POSITION, ActiveRecording, PublishedStream
-from aeron_py.recorder.entries import StreamInfo
 from aeron_py.recorder.known import Place
 from aeron_py.recorder.names import TopicName, topic_name
 from aeron_py.recorder.rules import Rule
@@ -24,13 +23,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Asking",
     "LocalSession",
-    "RecordedStream",
     "Wide",
     "await_recorded",
-    "described",
     "is_own",
     "is_published",
 ]
+
+T = TypeVar("T")
 
 _LONGEST_PAUSE = 30.0
 _OWN_ALIAS = "aeron-py/"
@@ -66,24 +65,6 @@ def await_recorded(
             if reached is None or reached >= end:
                 break
             time.sleep(0.001)
-
-
-def described(rule: Rule) -> str:
-    """A rule in few words."""
-    return f"{rule.policy} {'|'.join(rule.protocols)}:{'|'.join(rule.topics)}"
-
-
-@dataclass
-class RecordedStream:
-    """A stream that is being recorded.
-
-    Args:
-        info: what the journal says of it.
-        index: its index in the journal, -1 when there is none.
-    """
-
-    info: StreamInfo
-    index: int = -1
 
 
 @dataclass
@@ -186,6 +167,15 @@ class Asking:
     def stop(self, name: TopicName, channel: str, stream_id: int) -> None:
         """Ask for it no more."""
         self.guarded(name, self._archive.try_stop_recording, channel, stream_id)
+
+    def surely(self, call: Callable[[int], T], recording_id: int) -> T:
+        """What a call returns; asked once more when it raises, since that may be the late error of another call."""
+        try:
+            return call(recording_id)
+        except AeronError:
+            if self.is_lost:
+                raise
+            return call(recording_id)
 
     def forget(self, key: object) -> None:
         """What failed counts no more."""

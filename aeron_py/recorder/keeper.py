@@ -202,15 +202,15 @@ class Keeper:
                 # Begun before the other ends, so that a follower sees no end, and hardly a tick is late.
                 following = self._new_journal()
                 try:
-                    for each in recording.recorded.values():
+                    for each in recording.telling.recorded.values():
                         stopped_at = journal.close_stream(each.index)
                         each.info = msgspec.structs.replace(each.info, start_position=stopped_at)
-                    for each in recording.recorded.values():
+                    for each in recording.telling.recorded.values():
                         each.index = following.open_stream(each.info)
                 except BaseException:
                     following.close()
                     raise
-                recording.journal = self._journal = following
+                recording.telling.journal = self._journal = following
                 ended_ns = time.time_ns()
                 try:
                     journal.append(EntryKind.VOLUME, {"volume": volume_name(ended_ns), "ended_ns": ended_ns})

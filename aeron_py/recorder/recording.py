@@ -13,10 +13,8 @@ from aeron_py.errors import AeronError
 from aeron_py.recorder.asking import (
     Asking,
     LocalSession,
-    RecordedStream,
     Wide,
     await_recorded,
-    described,
     is_own,
     is_published,
 )
@@ -31,12 +29,11 @@ from aeron_py.recorder.discovery import (
 from aeron_py.recorder.entries import StreamInfo
 from aeron_py.recorder.known import KnownStreams, Place, place, wildcard
 from aeron_py.recorder.names import TopicName, channel_parameters, topic_name
-from aeron_py.recorder.rules import Rule
+from aeron_py.recorder.telling import Telling
 
 if TYPE_CHECKING:
     from aeron_py.archive.client import Archive
     from aeron_py.client import Client
-    from aeron_py.recorder.journal import JournalWriter
 
 __all__ = ["RecordingSet"]
 
@@ -44,6 +41,8 @@ _AT_ONCE = 100
 """Recordings to start before looking again at what else happened."""
 # A publication that is closed still shows for some seconds, though no archive finds it any more.
 _GIVEN_UP = 12.0
+_TURN = 7001
+"""Type of a counter that is only there to be answered for."""
 _QUICK = 0.05
 """Seconds after a signal of the archive within which counters follow."""
 
@@ -73,15 +72,8 @@ class RecordingSet:
     ) -> None:
         self.lock = threading.RLock()
         """Held while the set changes; streams are opened in the journal under it."""
-        self.journal: JournalWriter | None = None
-        self.recorded: dict[int, RecordedStream] = {}
-        """By recording id."""
         self._client, self._archive, self._config, self._known, self._say = client, archive, config, known, say
         self._left_off = dict(left_off or {})
-        # By stream and session: an archive that is started again may record the last of it once more.
-        self._told: dict[tuple[int, int], int] = {}
-        for info in self._left_off.values():
-            self._note_told((info.stream_id, info.session_id), info.start_position)
         self._own_places = own_places
         self._rules = config.rule_list
         channels = [each for each in config.channels if self._rules.saves(each.name)]
@@ -91,6 +83,8 @@ class RecordingSet:
         self._wide: dict[Place, Wide] = {}
         self._unclaimed: dict[tuple[int, int], ActiveRecording] = {}
         self._asking = Asking(client, archive, say)
+        self.telling = Telling(archive, self._asking, self._rules, say, self._left_off.values())
+        """What the journal knows of it."""
         self._quick_until = 0.0
         self._seen: set[int] = set()
         self._unwanted: set[int] = set()
@@ -111,7 +105,7 @@ class RecordingSet:
     def streams(self) -> list[StreamInfo]:
         """What is recorded now."""
         with self.lock:
-            return [each.info for each in self.recorded.values()]
+            return [each.info for each in self.telling.recorded.values()]
 
     # -- one look at all that changed
 
@@ -203,7 +197,7 @@ class RecordingSet:
             self._disarm(wide)
         elif session is None:
             assert wide is not None
-            self._open(recording.recording_id, wide.name, wide.channel, key)
+            self.telling.open(recording.recording_id, wide.name, wide.channel, key)
         elif session.saves and session.recording_id is None:
             self._adopt(recording, session)
 
@@ -215,44 +209,14 @@ class RecordingSet:
         if channel_parameters(recording.channel).get("alias") != channel_parameters(published.channel).get("alias"):
             self._archive.update_channel(recording.recording_id, published.recording_channel)
         key = (published.stream_id, published.session_id)
-        self._open(recording.recording_id, published.name, published.channel, key, session.rule)
-
-    def _open(
-        self, recording_id: int, name: TopicName, channel: str, key: tuple[int, int], rule: Rule | None = None
-    ) -> RecordedStream:
-        rule = rule or self._rules.match(name)
-        start = self._archive.get_start_position(recording_id)
-        info = StreamInfo(
-            topic=str(name),
-            recording_id=recording_id,
-            channel=channel,
-            stream_id=key[0],
-            session_id=key[1],
-            start_position=max(start, self._told.get(key, 0)),
-            rule="" if rule is None else described(rule),
-        )
-        recorded = RecordedStream(info)
-        if self.journal is not None:
-            recorded.index = self.journal.open_stream(info)
-        self.recorded[recording_id] = recorded
-        self._say(f"recording {name} as recording {recording_id}")
-        return recorded
-
-    def _note_told(self, key: tuple[int, int], position: int) -> None:
-        self._told[key] = max(position, self._told.get(key, 0))
+        self.telling.open(recording.recording_id, published.name, published.channel, key, session.rule)
 
     def _on_stopped(self, recording: ActiveRecording) -> None:
         key = (recording.stream_id, recording.session_id)
         if self._unclaimed.get(key) == recording:
             del self._unclaimed[key]
-        recorded = self.recorded.pop(recording.recording_id, None)
-        if recorded is None:
+        if not self.telling.close(recording.recording_id):
             return
-        stop = self._archive.get_stop_position(recording.recording_id)
-        if self.journal is not None:
-            self.journal.close_stream(recorded.index, stop)
-        self._note_told(key, stop or 0)
-        self._say(f"{recorded.info.topic} ended with recording {recording.recording_id}")
         session = self._sessions.get(key)
         if session is not None and session.recording_id == recording.recording_id:
             session.recording_id, session.asked = None, None
@@ -283,11 +247,8 @@ class RecordingSet:
                 name = self._name_of_unheard(each)
                 if name is not None and each.length:
                     key = (each.stream_id, each.session_id)
-                    recorded = self._open(each.recording_id, name, each.original_channel, key)
-                    if self.journal is not None:
-                        self.journal.close_stream(recorded.index, each.stop_position)
-                    self._note_told(key, each.stop_position)
-                    del self.recorded[each.recording_id]
+                    self.telling.open(each.recording_id, name, each.original_channel, key)
+                    self.telling.close(each.recording_id)
                 self._seen.add(each.recording_id)
 
     def _name_of_unheard(self, recording: RecordingDescriptor) -> TopicName | None:
@@ -346,7 +307,7 @@ class RecordingSet:
         if any(
             place(each.channel, each.stream_id) == where and "session-id" in channel_parameters(each.channel)
             for each in self._watch.current
-            if each.recording_id in self.recorded or each.recording_id not in self._seen
+            if each.recording_id in self.telling.recorded or each.recording_id not in self._seen
         ):
             return  # one of its publishers is recorded alone: both together would record it twice
         if any(each.place == where and each.asked is not None for each in self._sessions.values()):
@@ -391,10 +352,12 @@ class RecordingSet:
 
     def _finish(self, deadline: float) -> None:
         """Let the archive record what is published by now."""
-        # A counter that is new is understood at the second look.
-        self.step()
-        self.step()
-        recordings = [each for each in self._watch.current if each.recording_id in self.recorded]
+        # The media driver writes down at each turn how far publications are; two answers take it a turn at least. And
+        # a counter that is new is understood at the second look.
+        for _ in range(2):
+            self._client.add_counter(_TURN, "aeron-py recorder ends").close()
+            self.step()
+        recordings = [each for each in self._watch.current if each.recording_id in self.telling.recorded]
         await_recorded(self._client.counters, self._discovery.current, recordings, deadline)
 
     def stop(self, timeout: float = 10.0) -> None:
@@ -416,7 +379,7 @@ class RecordingSet:
             self._wide.clear()
             while time.monotonic() < deadline and any(
                 recording_id in stopping or place(each.info.channel, each.info.stream_id) in wides
-                for recording_id, each in self.recorded.items()
+                for recording_id, each in self.telling.recorded.items()
             ):
                 for stopped in self._watch.scan().gone:
                     self._on_stopped(stopped)

@@ -102,7 +102,7 @@ class Recorder:
     def journal_id(self) -> int | None:
         """The recording id of the journal that is being written."""
         recording = self._recording
-        journal = None if recording is None else recording.journal
+        journal = None if recording is None else recording.telling.journal
         return None if journal is None else journal.recording_id
 
     # -- from start to end
@@ -268,7 +268,7 @@ class Recorder:
             finally:
                 keeper.close(flush=in_order)
 
-        recording.journal = keeper.open()
+        recording.telling.journal = keeper.open()
         stack.callback(stop)
         recording.take_over(keeper.unheard(first))
         recording.step()

@@ -1,0 +1,104 @@
+"""What is recorded now, as the journal is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aeron_py.recorder.asking import Asking
+from aeron_py.recorder.entries import StreamInfo
+from aeron_py.recorder.names import TopicName
+from aeron_py.recorder.rules import Rule, Rules
+
+if TYPE_CHECKING:
+    from aeron_py.archive.client import Archive
+    from aeron_py.recorder.journal import JournalWriter
+
+__all__ = ["RecordedStream", "Telling"]
+
+
+@dataclass
+class RecordedStream:
+    """A stream that is being recorded.
+
+    Args:
+        info: what the journal says of it.
+        index: its index in the journal, -1 when there is none.
+    """
+
+    info: StreamInfo
+    index: int = -1
+
+
+class Telling:
+    """Tells the journal which streams are recorded, each position once.
+
+    Args:
+        archive: a session with the archive.
+        asking: what calls it.
+        rules: of the configuration.
+        say: told what happens, in words.
+        left_off: what earlier journals told of: they left off at its ``start_position``.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        asking: Asking,
+        rules: Rules,
+        say: Callable[[str], object],
+        left_off: Iterable[StreamInfo],
+    ) -> None:
+        self.journal: JournalWriter | None = None
+        self.recorded: dict[int, RecordedStream] = {}
+        """By recording id."""
+        self._archive, self._asking, self._rules, self._say = archive, asking, rules, say
+        # By stream and session: an archive that is started again may record the last of it once more.
+        self._told: dict[tuple[int, int], int] = {}
+        for info in left_off:
+            self._note((info.stream_id, info.session_id), info.start_position)
+
+    def _note(self, key: tuple[int, int], position: int) -> None:
+        self._told[key] = max(position, self._told.get(key, 0))
+
+    def open(
+        self, recording_id: int, name: TopicName, channel: str, key: tuple[int, int], rule: Rule | None = None
+    ) -> None:
+        """A stream is recorded.
+
+        Args:
+            recording_id: the archive's number of it.
+            name: what it is called.
+            channel: of its publisher.
+            key: stream id and session id of its publisher.
+            rule: the one that matched; None to look.
+        """
+        rule = rule or self._rules.match(name)
+        start = self._asking.surely(self._archive.get_start_position, recording_id)
+        info = StreamInfo(
+            topic=str(name),
+            recording_id=recording_id,
+            channel=channel,
+            stream_id=key[0],
+            session_id=key[1],
+            start_position=max(start, self._told.get(key, 0)),
+            rule="" if rule is None else f"{rule.policy} {'|'.join(rule.protocols)}:{'|'.join(rule.topics)}",
+        )
+        recorded = RecordedStream(info)
+        if self.journal is not None:
+            recorded.index = self.journal.open_stream(info)
+        self.recorded[recording_id] = recorded
+        self._say(f"recording {name} as recording {recording_id}")
+
+    def close(self, recording_id: int) -> bool:
+        """A recording has ended; whether it was one of these."""
+        recorded = self.recorded.pop(recording_id, None)
+        if recorded is None:
+            return False
+        stop = self._asking.surely(self._archive.get_stop_position, recording_id)
+        if self.journal is not None:
+            self.journal.close_stream(recorded.index, stop)
+        self._note((recorded.info.stream_id, recorded.info.session_id), stop or 0)
+        self._say(f"{recorded.info.topic} ended with recording {recording_id}")
+        return True
