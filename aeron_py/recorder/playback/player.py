@@ -98,7 +98,7 @@ class Player:
     def begin(self) -> int:
         """Where it begins: the start that was set, or of what there is."""
         # What came in the first moment belongs to it: a position is after all that came until then.
-        return (self.start if self.start is not None else self.index.begin_ns or 1) - 1
+        return max(self.start or 1, self.index.begin_ns or 1) - 1
 
     @property
     def pos(self) -> int:
