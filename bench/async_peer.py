@@ -52,7 +52,7 @@ def tick(kind: str, directory: str, where: str) -> None:
             serve(lambda line: {"sent": sock.send(stamp())})
     else:
         event = int(where)
-        serve(lambda line: {"sent": os.eventfd_write(event, time.monotonic_ns())})
+        serve(lambda line: {"sent": os.write(event, struct.pack("Q", time.monotonic_ns()))})
 
 
 async def receive(kind: str, directory: str, where: str) -> None:

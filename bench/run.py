@@ -102,7 +102,15 @@ def machine() -> dict[str, Any]:
         "versions": versions,
         "commit": commit.stdout.strip(),
         "load_before": round(os.getloadavg()[0], 2),
+        "priority": priority(),
     }
+
+
+def priority() -> str:
+    """Whether this session goes before others, as on a machine that others use meanwhile."""
+    path = Path("/proc/self/autogroup")
+    nice = path.read_text().rpartition("nice")[2].strip() if path.exists() else "0"
+    return f"autogroup nice {nice}, process nice {os.nice(0)}"
 
 
 def memory() -> int:
@@ -165,7 +173,7 @@ orphan: true
 Written by `make bench`, all in one run of {about["seconds"]} s: medians of {about["rounds"]} rounds, in which the peers
 take turns. Look at the ratio, ours to the anchor's, rather than at the figures: those are this machine's.
 
-- {about["date"]}, commit {about["commit"]}, load before the run {about["load_before"]}
+- {about["date"]}, commit {about["commit"]}, load before the run {about["load_before"]} ({about["priority"]})
 - {about["processor"]}; {about["system"]}
 - {versions}
 
