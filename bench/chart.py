@@ -49,7 +49,9 @@ def svg(rows: list[dict[str, Any]], caption: str) -> str:
         colour = MISSED if row["met"] is False else MET
         size = f" {row['size']} B" if row["size"] else ""
         what = f"{row['what'].replace('`', '')}, {row['medium']}{size} / {row['anchor_name']}"
-        lines.append(f'<text x="{LEFT - 10}" y="{top + 17}" text-anchor="end" fill="#222">{escape(what)}</text>')
+        lines.append(
+            f'<text x="{LEFT - 10}" y="{top + 17}" font-size="12" text-anchor="end" fill="#222">{escape(what)}</text>'
+        )
         lines.append(
             f'<rect x="{begin:.1f}" y="{top + 5}" width="{max(1.5, end - begin):.1f}" height="{ROW - 12}" '
             f'fill="{colour}"/>'
