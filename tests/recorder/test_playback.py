@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from aeron_py import Archive, ArchivingMediaDriver, Client, SettingError
+from aeron_py.recorder import StreamInfo
 from aeron_py.recorder.playback import Pacer, Remap, Session
 from aeron_py.recorder.timeindex import TimeIndex
 from aeron_py.recorder.when import format_time
@@ -337,3 +338,46 @@ def test_what_can_not_be(session: Open, recorded: Recording) -> None:
     assert Remap.parse("log:*=+1000") == Remap(topic="log:*", offset=1000)
     assert Remap.parse("a=aeron:udp?endpoint=h:1#7") == Remap(topic="a", channel="aeron:udp?endpoint=h:1", stream_id=7)
     assert Remap.parse("a=aeron:ipc") == Remap(topic="a", channel="aeron:ipc")
+
+
+def test_a_recording_of_which_two_journals_tell(
+    node: ArchivingMediaDriver, module_client: Client, module_archive: Archive, pacer: Pacer
+) -> None:
+    """A recorder that was started anew while the archive went on."""
+    first = Recording(module_client, module_archive, node.archive_dir, 9700)
+    first.add(CAMERA)
+    for _ in range(5):
+        first.batch(CAMERA, length=50)
+    publication, recording_id, _ = first.open[CAMERA]
+    first.writer.close()
+    left_off = publication.position
+    second = Recording(module_client, module_archive, node.archive_dir, 9720)
+    second.sent, second.times = first.sent, first.times
+    index_there = second.writer.open_stream(
+        StreamInfo(
+            topic=CAMERA,
+            recording_id=recording_id,
+            channel=publication.channel,
+            stream_id=publication.stream_id,
+            session_id=publication.session_id,
+            start_position=left_off,
+        )
+    )
+    second.open[CAMERA] = publication, recording_id, index_there
+    for _ in range(5):
+        second.batch(CAMERA, length=50)
+    second.close()
+    journals = [first.writer.recording_id, second.writer.recording_id]
+    with TimeIndex.open(node.archive_dir, journals) as index:
+        for speed, seek in ((10, 0), ("Unlimited", 0), ("Unlimited", 3), (10, 7)):
+            with (
+                Session(
+                    module_client, module_archive, node.archive_dir, index=index, pacer=pacer, speed=speed
+                ) as played,
+                listen(played) as listeners,
+            ):
+                assert played.topics[CAMERA].recordings == 1
+                if seek:
+                    played.pos = first.times[seek]
+                played.state = "play"
+                listeners.await_all(after(first, first.times[seek]) if seek else first.sent)
