@@ -15,6 +15,8 @@ from aeron_py.archive.reader import RecordingReader
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.recorder.config import RecorderConfig, load
 from aeron_py.recorder.timeindex import TimeIndex
+from tests.processes import with_argument
+from tests.waiting import wait_until
 
 TIMEOUT = 90.0
 
@@ -45,17 +47,20 @@ class Process:
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-c", "from aeron_py.cli.app import main; main()", *self._arguments, "--json"]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
+        assert self._process.stderr is not None
         line = self._process.stdout.readline()
-        assert line, f"{self._arguments} ended with status {self._process.wait(TIMEOUT)}"
+        assert line, f"{self._arguments} ended with {self._process.wait(TIMEOUT)}: {self._process.stderr.read()}"
         self.told: dict[str, Any] = json.loads(line)
         return self
 
     def kill(self) -> None:
-        """As ``kill -9``."""
+        """As ``kill -9``; an archive that it had started ends with it, a moment later."""
         self._process.kill()
         self._process.wait(TIMEOUT)
+        if self._arguments[0] == "up":
+            wait_until(lambda: not with_argument(self.told["archive_dir"]), TIMEOUT)
 
     def terminate(self) -> int:
         """Told to stop; the exit status."""
@@ -67,7 +72,9 @@ class Process:
     ) -> None:
         self.kill()
         assert self._process.stdout is not None
+        assert self._process.stderr is not None
         self._process.stdout.close()
+        self._process.stderr.close()
 
 
 def recordings(archive_dir: Path, stream_id: int) -> list[RecordingDescriptor]:

@@ -134,16 +134,19 @@ def test_rotated_while_recording(tmp_path: Path) -> None:
                 nonlocal count
                 send(publication, b"%d" % count)
                 count += 1
-                return len([each for each in events if "is stored" in each]) >= volumes
+                # A volume may end before anything was recorded.
+                return (
+                    len([each for each in Volumes(archive_dir).local() if each.stored and each.recordings]) >= volumes
+                )
 
             wait_until(lambda: rotated(2), TIMEOUT)
     wanted = [b"%d" % i for i in range(count)]
     assert payloads(archive_dir, 10) == wanted
     # The parts that the journals tell of join each other.
-    parts = [(begin, end) for _, begin, end in history(archive_dir)["pubsub:a"]]
+    parts = [(begin, end) for _, begin, end in history(archive_dir)["pubsub:a"] if begin < end]
     assert parts[0][0] == 0
     assert [end for _, end in parts[:-1]] == [begin for begin, _ in parts[1:]]
-    known = Volumes(archive_dir).local()
+    known = [each for each in Volumes(archive_dir).local() if each.recordings]
     assert [each.stored for each in known][:2] == [True, True]
     recording_id = history(archive_dir)["pubsub:a"][0][0]
     covered = [each.recordings[recording_id] for each in known if recording_id in each.recordings]
