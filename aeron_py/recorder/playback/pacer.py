@@ -6,13 +6,13 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from aeron_py._ffi import check, ffi, lib
 from aeron_py._owner import Handle, Owner
 from aeron_py.archive.client import Archive
-from aeron_py.errors import AeronError, ArchiveError
+from aeron_py.errors import AeronError, ArchiveError, ClosedError
 
 if TYPE_CHECKING:
     from aeron_py.client import Client
@@ -22,6 +22,8 @@ __all__ = ["FOREVER", "Pacer", "Track", "TrackStatus", "Worked"]
 
 FOREVER: Final = 2**63 - 1
 """A time that never comes."""
+
+T = TypeVar("T")
 
 _QUIET = 0.05
 _log = logging.getLogger("aeron_py.recorder")
@@ -62,16 +64,15 @@ class Track:
 
     def __init__(self, handle: Handle) -> None:
         self._handle = handle
-        self._status = ffi.new("shim_pace_status_t *")
 
-    def _pointer(self) -> Any:
-        return self._handle.get("playback")
+    # Calls that wait for the pacer's thread let other threads run: what they use must not be closed meanwhile.
 
     @property
     def status(self) -> TrackStatus:
         """Where it stands."""
         raw = ffi.new("shim_pace_status_t *")
-        lib.shim_pace_status(self._pointer(), raw)
+        with self._handle.using("playback") as track:
+            lib.shim_pace_status(track, raw)
         return TrackStatus(raw.position, raw.horizon, raw.queued, raw.ticks, raw.late_ns, bool(raw.playing))
 
     def push(self, times: Sequence[int], slots: Sequence[int], positions: Sequence[int], horizon: int) -> bool:
@@ -83,49 +84,50 @@ class Track:
             positions: up to which these may be played then.
             horizon: there are no more moves than these up to this time.
         """
-        count = len(times)
-        pushed = lib.shim_pace_push(
-            self._pointer(),
-            ffi.new("int64_t[]", times),
-            ffi.new("int32_t[]", slots),
-            ffi.new("int64_t[]", positions),
-            count,
-            horizon,
-        )
-        return bool(check(pushed, "playback"))
+        columns = ffi.new("int64_t[]", times), ffi.new("int32_t[]", slots), ffi.new("int64_t[]", positions)
+        with self._handle.using("playback") as track:
+            return bool(check(lib.shim_pace_push(track, *columns, len(times), horizon), "playback"))
 
     def play(self, speed: float, end: int) -> None:
         """Let time go on, up to an end."""
-        lib.shim_pace_play(self._pointer(), speed, end)
+        with self._handle.using("playback") as track:
+            lib.shim_pace_play(track, speed, end)
 
     def pause(self) -> None:
         """Let time stand still."""
-        lib.shim_pace_pause(self._pointer())
+        with self._handle.using("playback") as track:
+            lib.shim_pace_pause(track)
 
     def step(self, ticks: int) -> int:
         """Make the moves of the next recorded times now: of how many."""
-        return int(lib.shim_pace_step(self._pointer(), ticks))
+        with self._handle.using("playback") as track:
+            return int(lib.shim_pace_step(track, ticks))
 
     def seek(self, position: int) -> None:
         """Stand at a recorded time, with nothing queued and all slots empty and without counters."""
-        lib.shim_pace_seek(self._pointer(), position)
+        with self._handle.using("playback") as track:
+            lib.shim_pace_seek(track, position)
 
     def attach(self, slot: int, counter: Counter | None) -> None:
         """Show a slot's position in a counter; with None in none."""
         address = ffi.NULL if counter is None else counter._address
-        check(lib.shim_pace_attach(self._pointer(), slot, address), "playback")
+        with self._handle.using("playback") as track:
+            check(lib.shim_pace_attach(track, slot, address), "playback")
 
     def raise_to(self, slot: int, position: int) -> None:
         """Let a slot be played up to a position, at least."""
-        check(lib.shim_pace_raise(self._pointer(), slot, position), "playback")
+        with self._handle.using("playback") as track:
+            check(lib.shim_pace_raise(track, slot, position), "playback")
 
     def follow(self, slot: int, counter_id: int, registration_id: int = 0) -> None:
         """Let a slot follow another counter while time goes on; a negative id ends that."""
-        check(lib.shim_pace_follow(self._pointer(), slot, counter_id, registration_id), "playback")
+        with self._handle.using("playback") as track:
+            check(lib.shim_pace_follow(track, slot, counter_id, registration_id), "playback")
 
     def position(self, slot: int) -> int:
         """Up to where a slot may be played."""
-        return int(lib.shim_pace_position(self._pointer(), slot))
+        with self._handle.using("playback") as track:
+            return int(lib.shim_pace_position(track, slot))
 
     def close(self) -> None:
         """Remove it. May be called twice."""
@@ -147,6 +149,9 @@ class Pacer(Owner):
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stop = False
+        self._told = ""
+        self.problem: AeronError | None = None
+        """What ended all playback: the archive or the media driver is gone. Begin anew with a new client."""
         self.archive = Archive.connect(client, archive.context)
         """For replays."""
         out = ffi.new("shim_pace_t **")
@@ -170,7 +175,8 @@ class Pacer(Owner):
     def add(self) -> Track:
         """A track for a session."""
         out = ffi.new("shim_pace_track_t **")
-        check(lib.shim_pace_add(self._handle.get("playback"), out), "playback")
+        with self._handle.using("playback") as pace:
+            check(lib.shim_pace_add(pace, out), "playback")
         return Track(Handle("playback track", out[0], lib.shim_pace_remove, parent=self._handle))
 
     def look_after(self, session: Worked) -> None:
@@ -194,25 +200,36 @@ class Pacer(Owner):
                 sessions = list(self._sessions)
             began = time.monotonic()
             pause = _QUIET
-            try:
-                if sessions:
-                    self._tell_errors(sessions)
-            except AeronError as error:
-                if not self._stop:
-                    _log.warning("playback: %s", error)
-            for session in sessions:
-                try:
-                    pause = min(pause, session.work())
-                except AeronError as error:
-                    if not self._stop:
-                        _log.warning("playback: %s", error)
+            self._guard(self._look, sessions)
+            for session in sessions if self.problem is None else ():
+                pause = min(pause, self._guard(session.work) or _QUIET)
             busy = time.monotonic() - began
             # However much there is to do, others get their turn at the interpreter.
             self._wake.wait(max(pause, min(busy, _QUIET)) if sessions else None)
             self._wake.clear()
 
-    def _tell_errors(self, sessions: list[Worked]) -> None:
+    def _guard(self, act: Callable[..., T], *arguments: Any) -> T | None:
+        """Trouble with one session stops no other; it is told once."""
+        try:
+            return act(*arguments)
+        except AeronError as error:
+            if not self._stop and error.message != self._told:
+                self._told = error.message
+                _log.warning("playback: %s", error)
+            return None
+
+    def _look(self, sessions: list[Worked]) -> None:
+        if self.problem is not None or not sessions:
+            return
+        if self.client.is_closed or self.archive.closed:
+            self.problem = self.client._handle.explain("playback") or ClosedError(
+                "the client of playback is closed", operation="playback"
+            )
+            raise self.problem
         for error in self.archive.poll_errors():
             if isinstance(error, ArchiveError):
                 for session in sessions:
                     session.on_replay_error(error)
+        if self.archive._session.failure is not None:
+            self.problem = self.archive._session.lost("playback")
+            raise self.problem

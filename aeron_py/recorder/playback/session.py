@@ -78,7 +78,8 @@ class Session:
     """Plays what was recorded: each topic onto a stream of its own, at the times at which it came.
 
     It begins paused, so that subscribers can come before the first message: see :attr:`topics` and :meth:`subscribe`,
-    then set ``state`` to ``play``. Thread-safe.
+    then set ``state`` to ``play``. Thread-safe. When the archive or the media driver is gone, whatever is asked of it
+    raises that; close it then, and begin anew with a new client.
 
     Args:
         client: on the archive's media driver.
@@ -146,6 +147,7 @@ class Session:
             if pacer is None:
                 pacer = Pacer(client, archive)
                 self._owned.insert(0, pacer)
+            self._pacer = pacer
             self._player = Player(pacer, index, archive_dir, self.session_id, TopicFilter(topics), self._place)
         except BaseException:
             for each in self._owned:
@@ -368,6 +370,8 @@ class Session:
     def _using(self) -> Player:
         if self._closed:
             raise ClosedError(f"session {self.session_id} is closed")
+        if (problem := self._pacer.problem) is not None:
+            raise type(problem)(problem.message, operation="session")
         return self._player
 
     @property
