@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aeron_py import Archive, ArchivingMediaDriver, Client, SettingError
+from aeron_py import AeronError, Archive, ArchivingMediaDriver, Client, ClosedError, SettingError
 from aeron_py.recorder import StreamInfo
 from aeron_py.recorder.playback import Pacer, Remap, Session
 from aeron_py.recorder.timeindex import TimeIndex
@@ -381,3 +381,21 @@ def test_a_recording_of_which_two_journals_tell(
                     played.pos = first.times[seek]
                 played.state = "play"
                 listeners.await_all(after(first, first.times[seek]) if seek else first.sent)
+
+
+def test_its_client_is_closed_first(node: ArchivingMediaDriver, index: TimeIndex, recorded: Recording) -> None:
+    for _ in range(3):
+        with Client.connect(node.aeron_dir, driver_timeout=TIMEOUT) as client:
+            archive = Archive.connect(client, node.archive_context(), timeout=TIMEOUT)
+            played = Session(client, archive, node.archive_dir, index=index, speed=0.1)
+            listeners = listen(played)
+            played.state = "play"
+            wait_until(lambda found=listeners: found.poll()[CAMERA], TIMEOUT)  # type: ignore[misc]
+        with pytest.raises(AeronError):
+            _ = played.controls
+        listeners.close()
+        played.close()
+        played.close()
+        archive.close()
+        with pytest.raises(ClosedError):
+            played.state = "play"
