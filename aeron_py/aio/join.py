@@ -12,7 +12,7 @@ import random
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint
 
 from aeron_py._hot import Message
 from aeron_py.aio._wait import Turn
@@ -78,17 +78,13 @@ class AsyncJoin:
             ArchiveError: the archive refuses to replay.
         """
         with self._turn.take("receive"):
-            await checkpoint_if_cancelled()
-            waited = False
+            await checkpoint()
             while True:
                 if self._closed:
                     raise ClosedError(f"the join of recording {self.recording_id} is closed", operation="receive")
                 message = self._poll()
                 if message is not None:
-                    if not waited:
-                        await cancel_shielded_checkpoint()
                     return message
-                waited = True
                 await self._go_on()
 
     def _poll(self) -> Message | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint
 
 from aeron_py._destinations import start_destination
 from aeron_py._ffi import lib
@@ -55,11 +55,9 @@ class AsyncPublication(AsyncOwner, Publication):
             ClosedError: it is closed, or was meanwhile.
             AeronError: the driver was lost.
         """
-        await checkpoint_if_cancelled()
+        # Before, not after: an asyncio task may be cancelled at any await, also at a shielded one.
+        await checkpoint()
         result = self.offer_nowait(data, reserved_value)
-        if result >= 0:
-            await cancel_shielded_checkpoint()
-            return result
         while result < 0:
             await self._wait_for_room(result, wait_connected, "send")
             result = self.offer_nowait(data, reserved_value)

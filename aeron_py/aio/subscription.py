@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint
 
 from aeron_py._destinations import start_destination
 from aeron_py._ffi import ffi, lib
@@ -76,10 +76,8 @@ class AsyncSubscription(AsyncOwner, Subscription):
             AeronError: the driver was lost.
         """
         with self._turn.take("receive"):
-            await checkpoint_if_cancelled()
+            await checkpoint()
             found = self._poller.poll_messages(1)
-            if found:
-                await cancel_shielded_checkpoint()
             while not found:
                 await self._park()
                 found = self._poller.poll_messages(1)
@@ -95,10 +93,8 @@ class AsyncSubscription(AsyncOwner, Subscription):
             As :meth:`receive`.
         """
         with self._turn.take("receive_batch"):
-            await checkpoint_if_cancelled()
+            await checkpoint()
             batch = self.poll_batch(limit)
-            if batch:
-                await cancel_shielded_checkpoint()
             while not batch:
                 await self._park()
                 batch = self.poll_batch(limit)
