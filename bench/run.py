@@ -95,10 +95,11 @@ def machine() -> dict[str, Any]:
         text=True,
         check=False,
     )
+    kernel = platform.release().partition("-")[0]
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": f"{cpu[0] if cpu else platform.machine()}, {os.cpu_count()} cores",
-        "system": f"{platform.system()} {platform.release()}, {memory()} GiB",
+        "system": f"{platform.system()} {kernel}, {memory()} GiB",
         "versions": versions,
         "commit": commit.stdout.strip(),
         "load_before": round(os.getloadavg()[0], 2),
