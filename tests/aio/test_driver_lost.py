@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 
 import aeron_py as aeron
 from tests.driver_process import DriverProcess
+from tests.processes import standing_still
 
 pytestmark = pytest.mark.timeout(170)
 
@@ -82,16 +81,13 @@ async def test_every_wait_ends_with_the_reason(tmp_path: Path) -> None:
 async def test_adds_at_a_driver_that_stands_still(tmp_path: Path) -> None:
     with DriverProcess(tmp_path / "aeron") as driver:
         async with aeron.AsyncClient.connect(driver.aeron_dir, driver_timeout=LONG) as client:
-            os.kill(driver.pid, signal.SIGSTOP)
-            try:
+            with standing_still(driver.pid):
                 for add in (client.add_subscription, client.add_publication, client.add_exclusive_publication):
                     with pytest.raises(aeron.TimedOutError, match=driver.aeron_dir):
                         await add("aeron:ipc", 1, timeout=0.05)
                     with anyio.move_on_after(0.05) as scope:
                         await add("aeron:ipc", 1)
                     assert scope.cancelled_caught
-            finally:
-                os.kill(driver.pid, signal.SIGCONT)
             with anyio.fail_after(LONG):
                 async with (
                     client.add_subscription("aeron:ipc", 2),

@@ -101,13 +101,26 @@ def test_keys_and_sessions_of_a_recorder(recorded: tuple[Path, dict[str, list[by
             (b"-", lambda: session.speed == 1.0),
             (b"u", lambda: session.speed == "Unlimited"),
             (b"1", lambda: session.speed == 1.0),
-            (b"t", lambda: session.state == "tail"),
         ]:
             keyboard.write(key)
             wait_until(done, 60, f"key {key!r}")
         keyboard.write(b"q")
         assert process.wait(TIMEOUT) == 0
         assert recorder.sessions() == []
+
+
+def test_the_tail_of_what_is_over(recorded: tuple[Path, dict[str, list[bytes]]]) -> None:
+    directory, _ = recorded
+    ours, theirs = pty.openpty()
+    with (
+        contextlib.closing(os.fdopen(ours, "wb", buffering=0)) as keyboard,
+        playing("--archive-dir", str(directory), "--start-paused", stdin=theirs) as (process, _told),
+    ):
+        os.close(theirs)
+        keyboard.write(b"t")
+        assert process.wait(TIMEOUT) == 0
+        ended = json.loads(stream(process.stdout).read())
+        assert (ended["state"], ended["ended"]) == ("tail", True)
 
 
 def test_what_is_wrong(tmp_path: Path) -> None:

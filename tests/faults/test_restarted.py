@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from pathlib import Path
@@ -13,6 +12,7 @@ from aeron_py import BusyError, MediaDriver
 from aeron_py import driver as driver_module
 from tests import patient
 from tests.driver_process import DriverProcess
+from tests.processes import standing_still
 from tests.waiting import wait_until
 
 TIMEOUT = 100.0
@@ -31,13 +31,8 @@ def test_a_driver_that_was_killed(tmp_path: Path) -> None:
 
 def test_a_driver_that_only_stands_still(tmp_path: Path) -> None:
     aeron_dir = tmp_path / "aeron"
-    with DriverProcess(aeron_dir) as process:
-        os.kill(process.pid, signal.SIGSTOP)
-        try:
-            with pytest.raises(BusyError):
-                MediaDriver.launch(aeron_dir)
-        finally:
-            os.kill(process.pid, signal.SIGCONT)
+    with DriverProcess(aeron_dir) as process, standing_still(process.pid), pytest.raises(BusyError):
+        MediaDriver.launch(aeron_dir)
 
 
 def test_aeron_py_up(tmp_path: Path) -> None:
