@@ -225,6 +225,19 @@ class Publication(Owner):
         """
         return self._offerer.try_claim(length)
 
+    @property
+    def stamps(self) -> bool:
+        """Whether each message's reserved value is the time at which it was offered, nanoseconds since 1970.
+
+        Set it to True for that; a ``reserved_value`` that is given counts all the same. A recorder whose rule for the
+        stream says ``stamped: true`` takes these times for exact.
+        """
+        return self._offerer.stamps
+
+    @stamps.setter
+    def stamps(self, value: bool) -> None:
+        self._offerer.stamps = bool(value)
+
     def _call(self, name: str) -> Any:
         pointer = self._handle.get(name)
         return getattr(lib, f"aeron_{self._kind}_{name}")(pointer)

@@ -113,6 +113,7 @@ typedef struct offerer_stct
     claim_t *claims;  /* the open ones, not counted */
     pid_t owner;
     int exclusive;
+    char stamps;      /* messages without a reserved value get the time */
     int released;     /* calls inside Aeron without the interpreter's lock */
 }
 offerer_t;

@@ -1,5 +1,5 @@
-#include "bell.h"
 #include "hot.h"
+#include "offering.h"
 
 #include "protocol/aeron_udp_protocol.h"
 
@@ -168,7 +168,8 @@ static PyObject *commit(claim_t *self)
     aeron_data_header_t *header = (aeron_data_header_t *)self->claim.frame_header;
     const Py_ssize_t size = PyByteArray_Size(self->bytes);
     memcpy(self->claim.data, PyByteArray_AsString(self->bytes), (size_t)(size < self->length ? size : self->length));
-    header->reserved_value = self->reserved_value;
+    header->reserved_value =
+        0 == self->reserved_value && self->offerer->stamps ? shim_stamp() : self->reserved_value;
     aeron_buffer_claim_commit(&self->claim);
     shim_bell_ring(shim_bell_log(self->offerer->publication));
     finish(self);

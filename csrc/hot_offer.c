@@ -111,6 +111,13 @@ static int64_t offer_parts(offerer_t *self, PyObject *sequence, int64_t *reserve
 
 static inline int64_t offer_data(offerer_t *self, PyObject *data, int64_t *reserved_value, const char *operation)
 {
+    int64_t stamp;
+
+    if (NULL == reserved_value && self->stamps)
+    {
+        stamp = shim_stamp();
+        reserved_value = &stamp;
+    }
     if (PyBytes_CheckExact(data))
     {
         char *buffer;
@@ -295,7 +302,7 @@ static PyObject *offer_views(
     Py_BEGIN_ALLOW_THREADS
     offered = shim_offer_block(
         publication, self->exclusive, bytes_of(data), (size_t)data->len, offsets->buf, (size_t)entries - 1,
-        NULL == reserved ? NULL : reserved->buf, &result);
+        NULL == reserved ? NULL : reserved->buf, self->stamps, &result);
     Py_END_ALLOW_THREADS
     self->released--;
 
@@ -440,6 +447,7 @@ static void offerer_dealloc(PyObject *object)
 
 static PyMemberDef offerer_members[] = {
     { "description", T_OBJECT_EX, offsetof(offerer_t, description), READONLY, "The publication, for messages." },
+    { "stamps", T_BOOL, offsetof(offerer_t, stamps), 0, "Whether messages without a reserved value get the time." },
     { NULL, 0, 0, 0, NULL },
 };
 

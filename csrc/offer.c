@@ -14,6 +14,7 @@ size_t shim_offer_block(
     const int64_t *offsets,
     size_t count,
     const int64_t *reserved_values,
+    int stamps,
     int64_t *result)
 {
     *result = 0;
@@ -34,13 +35,13 @@ size_t shim_offer_block(
             return i;
         }
 
-        int64_t reserved_value = NULL == reserved_values ? 0 : reserved_values[i];
+        int64_t reserved_value = NULL != reserved_values ? reserved_values[i] : stamps ? shim_stamp() : 0;
         *result = offer_insistently(
             publication,
             0 != exclusive,
             buffer + begin,
             (size_t)(end - begin),
-            NULL == reserved_values ? NULL : &reserved_value);
+            NULL == reserved_values && !stamps ? NULL : &reserved_value);
 
         if (*result < 0)
         {

@@ -3,6 +3,8 @@
 #ifndef SHIM_OFFERING_H
 #define SHIM_OFFERING_H
 
+#include <time.h>
+
 #include "bell.h"
 #include "shim.h"
 
@@ -11,6 +13,14 @@ static inline int64_t supply_reserved_value(void *clientd, uint8_t *buffer, size
     (void)buffer;
     (void)frame_length;
     return *(const int64_t *)clientd;
+}
+
+/* Nanoseconds since 1970: what a publication that stamps gives each message as its reserved value. */
+static inline int64_t shim_stamp(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 /* Something went in: whoever is parked on the log is to look. */

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from aeron_py.recorder.service import Recorder as Recorder
     from aeron_py.recorder.service import RecorderState as RecorderState
     from aeron_py.recorder.timeindex import TimeIndex as TimeIndex
+    from aeron_py.recorder.times import MessageTimes as MessageTimes
 
 _HOMES = {
     "AsyncRecorderClient": "playback.aclient",
     "Committed": "committed",
     "Image": "entries",
     "JournalWriter": "journal",
+    "MessageTimes": "times",
     "Recorder": "service",
     "RecorderClient": "playback.client",
     "RecorderConfig": "config",

@@ -23,6 +23,7 @@ rules:
     topic: ["camera/*", "lidar/*"]
     max_age: 7d          # these take much space
     max_bytes: 100GB
+  - {topic: "imu/*", stamped: true}  # its publishers say when each message came, in the reserved value
   - {topic: "**/*", policy: save_all}
 
 # Streams from elsewhere. Publications of the media driver itself are found without being listed.

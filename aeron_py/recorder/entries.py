@@ -45,8 +45,8 @@ class EntryKind(enum.IntEnum):
 class StreamInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One stream in the history: one recording of a topic, or a part of one.
 
-    The first seven and the index are what the journal keeps of it. The rest is known when it is read: leave it out for
-    ``JournalWriter.open_stream``.
+    The first seven, the index and ``stamped`` are what the journal keeps of it. The rest is known when it is read: leave it
+    out for ``JournalWriter.open_stream``.
 
     Args:
         topic: ``protocol:topic``.
@@ -62,6 +62,7 @@ class StreamInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         opened_ns: since when the journal tells of it, nanoseconds since 1970.
         closed_ns: since when no more; None while it goes on. When a recorder was killed: the end of its journal.
         stop_position: where its history in this journal ends, None while it goes on.
+        stamped: whether its publisher says when each message came: each reserved value is nanoseconds since 1970.
     """
 
     topic: str
@@ -76,6 +77,7 @@ class StreamInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     opened_ns: int = 0
     closed_ns: int | None = None
     stop_position: int | None = None
+    stamped: bool = False
 
 
 class Tick(NamedTuple):
@@ -152,7 +154,8 @@ def decode(payload: bytes, checksum: int, position: int = -1) -> Entry | None:
 
 def opened_body(info: StreamInfo) -> bytes:
     """The body of OPENED."""
-    return msgspec.json.encode({name: getattr(info, name) for name in _OPENED})
+    stamped = {"stamped": True} if info.stamped else {}
+    return msgspec.json.encode({**{name: getattr(info, name) for name in _OPENED}, **stamped})
 
 
 def opened(entry: Entry, journal: int, base: int) -> StreamInfo:

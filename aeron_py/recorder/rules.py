@@ -57,6 +57,13 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Size | None,
         Meta(description="How much is kept of each of these topics, the newest; null as `retention` says."),
     ] = None
+    stamped: Annotated[
+        bool,
+        Meta(
+            description="Publishers of these streams set each message's reserved value to its time, nanoseconds since "
+            "1970, as `publication.stamps = True` does: times are exact then, else to a `sample_interval`."
+        ),
+    ] = False
     max_logfile_duration: Annotated[
         Duration | None,
         Meta(description="The longest time in one exported file; null for `default_max_logfile_duration`."),

@@ -83,6 +83,7 @@ class Telling:
             stream_id=key[0],
             session_id=key[1],
             start_position=max(start, self._told.get(key, 0)),
+            stamped=rule is not None and rule.stamped,
             rule="" if rule is None else f"{rule.policy} {'|'.join(rule.protocols)}:{'|'.join(rule.topics)}",
         )
         recorded = RecordedStream(info)

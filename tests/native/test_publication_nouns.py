@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import time
 from typing import Any
 
 import numpy as np
@@ -137,3 +138,32 @@ def test_destinations(client: Client) -> None:
         send(publication, b"over UDP")
         assert receive(subscription, 1)[0].payload == b"over UDP"
         publication.remove_destination(subscription.resolved_channel)
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_stamps(pair: Pairs, exclusive: bool) -> None:
+    publication, subscription = pair(exclusive=exclusive)
+    assert publication.stamps is False
+    send(publication, b"without")
+    publication.stamps = True
+    begin = time.time_ns()
+    send(publication, b"whole")
+    send(publication, [b"in ", b"parts"])
+    send(publication, bytes(5000))
+    assert publication.offer_many([b"many"])[0] == 1
+    assert publication.offer_block(b"block", array.array("q", [0, 2, 5])) == 2
+    with publication.try_claim(3) as claim:
+        claim.buffer[:] = b"abc"
+    end = time.time_ns()
+    assert publication.offer(b"its own", 7) > 0
+    assert publication.offer_block(b"its own", array.array("q", [0, 7]), array.array("q", [8])) == 1
+    with publication.try_claim(1) as claim:
+        claim.reserved_value = 9
+    publication.stamps = False
+    send(publication, b"without")
+    messages = subscription.poll_messages(100)
+    stamps = [message.reserved_value for message in messages]
+    assert len(stamps) == 12
+    assert [begin, *stamps[1:8], end] == sorted([begin, *stamps[1:8], end])
+    assert stamps[8:11] == [7, 8, 9]
+    assert stamps[0] == stamps[11] == 0
