@@ -45,8 +45,8 @@ class EntryKind(enum.IntEnum):
 class StreamInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One stream in the history: one recording of a topic, or a part of one.
 
-    The first seven, the index and ``stamped`` are what the journal keeps of it. The rest is known when it is read: leave it
-    out for ``JournalWriter.open_stream``.
+    The first seven, the index and ``stamped`` are what the journal keeps of it. The rest is known when it is read:
+    leave it out for ``JournalWriter.open_stream``.
 
     Args:
         topic: ``protocol:topic``.
