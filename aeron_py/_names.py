@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aeron_py._aeron import Claim, Message
 from aeron_py.batch import Batch
 from aeron_py.client import Client
+from aeron_py.cnc import CncFile, ErrorObservation, LossObservation, StreamPosition
 from aeron_py.counters import Counter, CounterDescriptor, CountersFile, CountersReader
 from aeron_py.driver import DriverInfo, MediaDriver, default_aeron_dir, driver_info
 from aeron_py.errors import (
@@ -45,7 +46,7 @@ from aeron_py.errors import (
     TimedOutError,
     UnknownRecordingError,
 )
-from aeron_py.handlers import Handler
+from aeron_py.handlers import Handler, PollAction
 from aeron_py.idle import Idler, IdleStrategy
 from aeron_py.image import Image, ImageConstants
 from aeron_py.publication import ExclusivePublication, Publication, PublicationConstants
@@ -154,6 +155,7 @@ __all__ = [
     "ClientErrorCode",
     "ClientTimeoutError",
     "ClosedError",
+    "CncFile",
     "ConductorServiceTimeoutError",
     "Counter",
     "CounterDescriptor",
@@ -165,6 +167,7 @@ __all__ = [
     "DriverSettings",
     "DriverTimeoutError",
     "ErrorKind",
+    "ErrorObservation",
     "ExclusivePublication",
     "ForkedError",
     "Handler",
@@ -175,12 +178,14 @@ __all__ = [
     "ImageEvent",
     "InferableBoolean",
     "InvalidPositionError",
+    "LossObservation",
     "MaxPositionExceededError",
     "MediaDriver",
     "Message",
     "NotConnectedError",
     "OfferError",
     "OfferResult",
+    "PollAction",
     "Publication",
     "PublicationClosedError",
     "PublicationConstants",
@@ -194,6 +199,7 @@ __all__ = [
     "Replay",
     "SettingError",
     "SourceLocation",
+    "StreamPosition",
     "Subscription",
     "ThreadingMode",
     "TimedOutError",

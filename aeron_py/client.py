@@ -234,6 +234,59 @@ class Client(Owner):
             counter.value = start
         return counter
 
+    def add_static_counter(
+        self,
+        type_id: int,
+        label: str = "",
+        *,
+        registration_id: int,
+        key: bytes = b"",
+        timeout: Duration | None = None,
+    ) -> Counter:
+        """Add a counter that outlives this client, or find it again (``aeron_async_add_static_counter``).
+
+        Closing it, or the client, leaves the counter at the driver for as long as that runs.
+
+        Args:
+            type_id: what kind it is; applications use 1000 and more.
+            label: for people, at most 380 bytes; of one that is there already it stays as it is.
+            registration_id: your own number of it: with the type it tells which counter it is.
+            key: for programs, at most 112 bytes.
+            timeout: seconds to wait for the driver; None for ``driver_timeout``.
+
+        Raises as :meth:`add_publication`.
+        """
+        pending: PendingAdd[Counter] = self._start_add_counter(type_id, label, key=key, registration_id=registration_id)
+        return self._finish(pending, timeout)
+
+    def next_session_id(self, stream_id: int, *, timeout: Duration | None = None) -> int:
+        """A session id that no publication of the driver has on a stream (``aeron_async_next_session_id``).
+
+        Args:
+            stream_id: for a publication on which stream, with ``session-id`` in its channel.
+            timeout: seconds to wait for the driver; None for ``driver_timeout``.
+
+        Raises as :meth:`add_publication`.
+        """
+        return self._finish(self._start_next_session_id(stream_id), timeout)
+
+    def _start_next_session_id(self, stream_id: int) -> PendingAdd[int]:
+        stream = as_int(stream_id, "stream_id", -(2**31), 2**31 - 1)
+        out = ffi.new("aeron_async_get_next_available_session_id_t **")
+        with self._handle.using("next_session_id") as client:
+            check(lib.aeron_async_next_session_id(out, client, stream), "next_session_id")
+        return PendingAdd(
+            self,
+            f"a session id for stream {stream}",
+            "next_session_id",
+            out[0],
+            poll=lib.aeron_async_next_session_id_poll,
+            result=ffi.new("int32_t *"),
+            wrap=lambda _client, found: int(found),
+            # Aeron has no way to take it back; it is freed with the client.
+            cancel=None,
+        )
+
     def _start_add_publication(self, channel: str | ChannelUri, stream_id: int) -> PendingAdd[Publication]:
         return self._start_add("publication", Publication._of, channel, stream_id)
 
@@ -304,6 +357,7 @@ class Client(Owner):
         label: str = "",
         *,
         key: bytes = b"",
+        registration_id: int | None = None,
         noun: type[C] = Counter,  # type: ignore[assignment]
     ) -> PendingAdd[C]:
         kind = as_int(type_id, "type_id", -(2**31), 2**31 - 1)
@@ -312,12 +366,14 @@ class Client(Owner):
             raise SettingError(f"label is {len(label_bytes)} bytes long, the most is 380", operation="add_counter")
         if len(key_bytes) > _COUNTER_KEY_LIMIT:
             raise SettingError(f"key is {len(key_bytes)} bytes long, the most is 112", operation="add_counter")
+        arguments = [kind, key_bytes, len(key_bytes), label_bytes, len(label_bytes)]
+        add = lib.aeron_async_add_counter
+        if registration_id is not None:
+            add = lib.aeron_async_add_static_counter
+            arguments.append(as_int(registration_id, "registration_id", -(2**63), 2**63 - 1))
         out = ffi.new("aeron_async_add_counter_t **")
         with self._handle.using("add_counter") as client:
-            added = lib.aeron_async_add_counter(
-                out, client, kind, key_bytes, len(key_bytes), label_bytes, len(label_bytes)
-            )
-            check(added, "add_counter")
+            check(add(out, client, *arguments), "add_counter")
         return PendingAdd(
             self,
             f"counter {label or kind}",
@@ -326,7 +382,8 @@ class Client(Owner):
             poll=lib.aeron_async_add_counter_poll,
             result=ffi.new("aeron_counter_t **"),
             wrap=lambda client, pointer: noun._of(client, pointer, label, kind),
-            cancel=lib.aeron_async_add_counter_cancel,
+            # One that outlives its client can't be taken back.
+            cancel=lib.aeron_async_add_counter_cancel if registration_id is None else None,
         )
 
     def _finish(self, pending: PendingAdd[T], timeout: Duration | None) -> T:

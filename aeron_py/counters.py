@@ -149,18 +149,28 @@ class CountersFile(Owner, CountersReader):
     """
 
     def __init__(self, aeron_dir: str | os.PathLike[str] | None = None, *, timeout: Duration = 0.0) -> None:
-        path = directory(default_aeron_dir() if aeron_dir is None else aeron_dir)
-        wait_for(
-            lambda: driver_info(path),
-            seconds(timeout, "timeout"),
-            "CountersReader.open",
-            lambda: f"no media driver's file in {path}: start a driver there, or name the directory of one that runs",
-            error=DriverTimeoutError,
-        )
-        out = ffi.new("aeron_cnc_t **")
-        check(lib.aeron_cnc_init(out, os.fsencode(path), 0), "CountersReader.open")
-        self._handle = Handle(f"counters of {path}", out[0], lib.aeron_cnc_close)
-        CountersReader.__init__(self, self._handle, lib.aeron_cnc_counters_reader(out[0]))
+        pointer, path = open_cnc(aeron_dir, timeout, "CountersReader.open")
+        self._handle = Handle(f"counters of {path}", pointer, lib.aeron_cnc_close)
+        CountersReader.__init__(self, self._handle, lib.aeron_cnc_counters_reader(pointer))
+
+
+def open_cnc(aeron_dir: str | os.PathLike[str] | None, timeout: Duration, operation: str) -> tuple[Any, str]:
+    """A driver's command and control file (``aeron_cnc_init``), and the directory that it is in.
+
+    Raises:
+        DriverTimeoutError: no driver was ever there.
+    """
+    path = directory(default_aeron_dir() if aeron_dir is None else aeron_dir)
+    wait_for(
+        lambda: driver_info(path),
+        seconds(timeout, "timeout"),
+        operation,
+        lambda: f"no media driver's file in {path}: start a driver there, or name the directory of one that runs",
+        error=DriverTimeoutError,
+    )
+    out = ffi.new("aeron_cnc_t **")
+    check(lib.aeron_cnc_init(out, os.fsencode(path), 0), operation)
+    return out[0], path
 
 
 class Counter(Owner):

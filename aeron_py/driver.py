@@ -7,10 +7,12 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
+from aeron_py._driver_properties import checked_properties, in_environment, variable
 from aeron_py._ffi import NULL, check, ffi, lib, text, to_bytes
 from aeron_py._owner import Handle, Owner
 from aeron_py._waiting import Duration, seconds
@@ -211,6 +213,8 @@ class MediaDriver(Owner):
         cls,
         aeron_dir: str | os.PathLike[str] | None = None,
         threading_mode: ThreadingMode = ThreadingMode.SHARED,
+        *,
+        properties: Mapping[str, str] | None = None,
         **settings: Unpack[DriverSettings],
     ) -> MediaDriver:
         """Start a media driver (``aeron_driver_start``).
@@ -219,6 +223,9 @@ class MediaDriver(Owner):
             aeron_dir: its directory; None for a fresh one of its own under ``/dev/shm``. One that exists must be
                 empty or left over from a driver. It is removed at close.
             threading_mode: how many threads it has.
+            properties: more of Aeron's own, by name and as text, for example
+                ``{"aeron.congestioncontrol.supplier": "aeron_cubic_congestion_control_strategy_supplier"}``. A setting
+                of the same meaning wins.
             settings: see :class:`DriverSettings`. Terms are 1 MiB and sparse unless told otherwise.
 
         Returns:
@@ -233,9 +240,11 @@ class MediaDriver(Owner):
             mode = ThreadingMode(threading_mode)
         except ValueError:
             raise SettingError(f"{threading_mode!r} is not a ThreadingMode", operation="MediaDriver.launch") from None
-        asked: dict[str, Any] = {**_DEFAULTS, **settings}
+        environment = checked_properties(properties or {})
+        defaults = {name: value for name, value in _DEFAULTS.items() if variable(f"aeron.{name}") not in environment}
+        asked: dict[str, Any] = {**defaults, **settings}
         # It deletes whatever the directory's name is, also when the start fails: only for a driver that did start.
-        delete = asked.pop("dir_delete_on_shutdown")
+        delete = asked.pop("dir_delete_on_shutdown", True)
         calls = checked(asked)
         checked({"dir_delete_on_shutdown": delete})
         if aeron_dir is None:
@@ -244,7 +253,7 @@ class MediaDriver(Owner):
             path, fresh = directory(aeron_dir), False
             _check_directory(path, seconds(asked.get("driver_timeout", 10.0), "driver_timeout"))
         try:
-            driver, context = _start(path, mode, calls, delete)
+            driver, context = _start(path, mode, calls, delete, environment)
         except BaseException:
             if fresh:
                 shutil.rmtree(path, ignore_errors=True)
@@ -257,7 +266,14 @@ class MediaDriver(Owner):
         return self._handle.closed
 
 
-def _start(path: str, mode: ThreadingMode, calls: list[tuple[str, Any]], delete: bool) -> tuple[Any, Any]:
+def _start(
+    path: str, mode: ThreadingMode, calls: list[tuple[str, Any]], delete: bool, environment: Mapping[str, str]
+) -> tuple[Any, Any]:
+    with in_environment(environment):
+        return _start_in(path, mode, calls, delete)
+
+
+def _start_in(path: str, mode: ThreadingMode, calls: list[tuple[str, Any]], delete: bool) -> tuple[Any, Any]:
     operation = "MediaDriver.launch"
     out = ffi.new("aeron_driver_context_t **")
     check(lib.aeron_driver_context_init(out), operation)

@@ -8,18 +8,32 @@ the call that polled.
 from __future__ import annotations
 
 import atexit
+import enum
 import warnings
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from aeron_py.errors import BusyError, ClosedError, SettingError
 
-__all__ = ["Handler"]
+__all__ = ["Handler", "PollAction"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _pinned: dict[int, Handler[Any, Any]] = {}
+
+
+class PollAction(enum.IntEnum):
+    """What becomes of a message of a controlled poll (``aeron_controlled_fragment_handler_action_t``)."""
+
+    ABORT = 1
+    """It was not handled: end the poll, and hand it out again in the next one."""
+    BREAK = 2
+    """It was handled: end the poll."""
+    COMMIT = 3
+    """It was handled, and the publisher may know at once. Here the same as ``CONTINUE``: each is told at once."""
+    CONTINUE = 4
+    """It was handled: go on."""
 
 
 class Handler(Generic[P, R]):

@@ -69,7 +69,12 @@ class Image(Owner):
         if handle is not None:
             self._handle = handle
         self._poller = poller
-        self._last = {"position": end, "end_of_stream_position": end, "is_end_of_stream": False}
+        self._last = {
+            "position": end,
+            "end_of_stream_position": end,
+            "is_end_of_stream": False,
+            "is_publication_revoked": False,
+        }
         if poller is not None:
             self.__dict__.update(
                 poll=poller.poll, poll_payloads=poller.poll_payloads, poll_messages=poller.poll_messages
@@ -180,6 +185,11 @@ class Image(Owner):
         return bool(self._look("is_end_of_stream"))
 
     @property
+    def is_publication_revoked(self) -> bool:
+        """Whether it ended because its publisher was revoked (``aeron_image_is_publication_revoked``)."""
+        return bool(self._look("is_publication_revoked"))
+
+    @property
     def end_of_stream_position(self) -> int:
         """Where the stream ends, once its publisher closed; before that a number larger than any position."""
         return int(self._look("end_of_stream_position"))
@@ -200,6 +210,20 @@ class Image(Owner):
     def poll(self, handler: Callable[[Message], object], limit: int = 10) -> int:
         """As :meth:`Subscription.poll`, of this image alone."""
         return self._need_poller("poll").poll(handler, limit)
+
+    def controlled_poll(
+        self, handler: Callable[[Message], object], limit: int = 10, *, limit_position: int | None = None
+    ) -> int:
+        """As :meth:`Subscription.controlled_poll`, of this image alone.
+
+        Args:
+            handler, limit: as there.
+            limit_position: read no message that ends beyond it (``aeron_image_bounded_controlled_poll``).
+        """
+        poller = self._need_poller("controlled_poll")
+        if limit_position is None:
+            return poller.controlled_poll(handler, limit)
+        return poller.controlled_poll(handler, limit, as_int(limit_position, "limit_position", 0, 2**63 - 1))
 
     def poll_payloads(self, limit: int = 256) -> list[bytes]:
         """As :meth:`Subscription.poll_payloads`, of this image alone."""

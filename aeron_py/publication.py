@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from aeron_py._addresses import local_addresses
 from aeron_py._destinations import change_destination
 from aeron_py._ffi import check, ffi, lib, text
 from aeron_py._hot import Claim, Offerer
@@ -358,6 +359,11 @@ class Publication(Owner):
     def _not_recorded(self, limit: float) -> str:
         return f"no archive on this media driver records stream {self.stream_id}, {self.channel}, within {limit:g} s"
 
+    @property
+    def local_addresses(self) -> list[str]:
+        """The addresses it sends from, ``address:port``; empty over IPC (``aeron_publication_local_sockaddrs``)."""
+        return local_addresses(self._handle, self._kind)
+
     def add_destination(self, channel: str | ChannelUri, *, timeout: Duration | None = None) -> None:
         """Send to one more destination (``aeron_publication_async_add_destination``): for ``control-mode=manual``.
 
@@ -384,3 +390,33 @@ class ExclusivePublication(Publication):
 
     _kind = "exclusive_publication"
     _exclusive = True
+
+    def append_padding(self, length: int) -> int:
+        """Move the stream on without a message (``aeron_exclusive_publication_append_padding``).
+
+        Args:
+            length: bytes, at most ``max_message_length``. They take as much room as a message of that length.
+
+        Returns:
+            The stream's position after it.
+
+        Raises:
+            As :meth:`offer`.
+        """
+        return self._offerer.append_padding(length)
+
+    def revoke(self) -> None:
+        """Close it, and have its subscribers drop at once what they have not read (``..._revoke``).
+
+        Their images end with ``is_publication_revoked``; an archive ends its recording where it was. Closed already,
+        it does nothing.
+        """
+        handle = self._handle
+
+        def release(publication: Any) -> None:
+            check(lib.aeron_exclusive_publication_revoke(publication, ffi.NULL, ffi.NULL), "revoke")
+
+        if not handle.closed:
+            with handle.using("revoke"):
+                handle._release = release
+            self.close()

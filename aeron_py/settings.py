@@ -59,6 +59,8 @@ class _Kind(enum.Enum):
     IDLE = "idle"
     NANOSECONDS = "ns"
     MILLISECONDS = "ms"
+    TAG = "tag"
+    PORTS = "ports"
     INFERABLE = InferableBoolean
 
 
@@ -72,6 +74,8 @@ Text = Annotated[str, _Kind.TEXT]
 Idle = Annotated[IdleStrategy, _Kind.IDLE]
 Time = Annotated[Duration, _Kind.NANOSECONDS]
 TimeMs = Annotated[Duration, _Kind.MILLISECONDS]
+Tag = Annotated[int | None, _Kind.TAG]
+Ports = Annotated[tuple[int, int], _Kind.PORTS]
 Inferable = Annotated[InferableBoolean, _Kind.INFERABLE]
 
 
@@ -131,8 +135,10 @@ class DriverSettings(TypedDict, total=False):
     receiver_cpu_affinity: Int32
     receiver_cycle_threshold: Time
     receiver_group_consideration: Inferable
+    receiver_group_tag: Tag
     receiver_idle_strategy: Idle
     receiver_io_vector_capacity: UInt32
+    receiver_wildcard_port_range: Ports
     rejoin_stream: Flag
     reliable_stream: Flag
     resolver_bootstrap_neighbor: Text
@@ -150,6 +156,7 @@ class DriverSettings(TypedDict, total=False):
     sender_cycle_threshold: Time
     sender_idle_strategy: Idle
     sender_io_vector_capacity: UInt32
+    sender_wildcard_port_range: Ports
     shared_idle_strategy: Idle
     sharednetwork_idle_strategy: Idle
     socket_multicast_ttl: UInt8
@@ -203,6 +210,15 @@ def _c_values(name: str, kind: _Kind, value: Any) -> list[Any]:
             return [nanoseconds(value, name)]
         case _Kind.MILLISECONDS:
             return [nanoseconds(value, name) // 1_000_000]
+        case _Kind.TAG:
+            return [(False, 0) if value is None else (True, as_int(value, name, *_Kind.INT64.value))]
+        case _Kind.PORTS:
+            if not isinstance(value, tuple | list) or len(value) != 2:
+                raise SettingError(f"{name} must be two ports, (low, high), not {value!r}", operation=name)
+            low, high = (as_int(port, name, 0, 2**16 - 1) for port in value)
+            if low > high:
+                raise SettingError(f"{name} must be (low, high), not {value!r}", operation=name)
+            return [(low, high)]
         case _Kind.INFERABLE:
             try:
                 return [InferableBoolean(value)]
@@ -236,4 +252,5 @@ def apply(context: Any, calls: list[tuple[str, Any]]) -> None:
         SettingError: C refuses one.
     """
     for setter, value in calls:
-        check(getattr(lib, f"aeron_driver_context_set_{setter}")(context, value), setter)
+        arguments = value if isinstance(value, tuple) else (value,)
+        check(getattr(lib, f"aeron_driver_context_set_{setter}")(context, *arguments), setter)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
+from aeron_py._addresses import local_addresses
 from aeron_py._destinations import change_destination
 from aeron_py._ffi import check, ffi, lib, text
 from aeron_py._hot import Message, Poller
@@ -111,6 +112,21 @@ class Subscription(Owner):
             DriverTimeoutError: the client has lost its driver.
         """
         return self._poller.poll(handler, limit)
+
+    def controlled_poll(self, handler: Callable[[Message], object], limit: int = 10) -> int:
+        """Read messages one by one; ``handler`` says what becomes of each (``aeron_subscription_controlled_poll``).
+
+        Args:
+            handler: called with each :class:`Message`, in this thread; returns a :class:`PollAction`, or None for
+                ``CONTINUE``. An exception comes out of the poll, and the message comes again with the next one.
+            limit: messages at most.
+
+        Returns:
+            How many messages were taken.
+
+        Raises as :meth:`poll`.
+        """
+        return self._poller.controlled_poll(handler, limit)
 
     def poll_payloads(self, limit: int = 256) -> list[bytes]:
         """Read messages: the bytes of each. As :meth:`poll` else."""
@@ -276,6 +292,14 @@ class Subscription(Owner):
         )
         check(found, "resolved_channel")
         return text(room) or self.channel
+
+    @property
+    def local_addresses(self) -> list[str]:
+        """The addresses it receives at, ``address:port``, of all its destinations; empty over IPC.
+
+        Aeron: ``aeron_subscription_local_sockaddrs``.
+        """
+        return local_addresses(self._handle, "subscription")
 
     def add_destination(self, channel: str | ChannelUri, *, timeout: Duration | None = None) -> None:
         """Receive from one more destination (``aeron_subscription_async_add_destination``): ``control-mode=manual``.

@@ -118,6 +118,8 @@ typedef struct offerer_stct
 }
 offerer_t;
 
+bool offerer_usable(offerer_t *self, const char *operation);
+PyObject *offerer_append_padding(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *keywords);
 PyObject *claim_new(offerer_t *offerer, Py_ssize_t length);
 void claim_abandon(claim_t *claim);
 

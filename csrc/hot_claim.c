@@ -324,3 +324,39 @@ int claim_add(PyObject *module)
 {
     return add_type(module, &claim_spec, &claim_type);
 }
+
+/* Padding is a claim that is given up at once, without a claim to hold. */
+PyObject *offerer_append_padding(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    static const char *const names[] = { "length" };
+    offerer_t *self = (offerer_t *)object;
+    PyObject *taken[1];
+
+    if (arguments("append_padding", names, 1, 1, args, count, keywords, taken) < 0)
+    {
+        return NULL;
+    }
+
+    const Py_ssize_t length = PyNumber_AsSsize_t(taken[0], PyExc_OverflowError);
+    if (-1 == length && PyErr_Occurred())
+    {
+        return NULL;
+    }
+    if (length < 0 || !self->exclusive)
+    {
+        PyErr_SetString(PyExc_ValueError, length < 0 ? "length must not be negative" : "not an exclusive publication");
+        return NULL;
+    }
+    if (!offerer_usable(self, "append_padding"))
+    {
+        return NULL;
+    }
+
+    const int64_t position = aeron_exclusive_publication_append_padding(self->publication, (size_t)length);
+    if (position < 0)
+    {
+        raise_offer(position, "append_padding", self->description);
+        return NULL;
+    }
+    return PyLong_FromLongLong(position);
+}

@@ -16,7 +16,7 @@ typedef struct parts_stct
 }
 parts_t;
 
-static bool usable(offerer_t *self, const char *operation)
+bool offerer_usable(offerer_t *self, const char *operation)
 {
     if (NULL == self->publication)
     {
@@ -99,7 +99,7 @@ static int64_t offer_parts(offerer_t *self, PyObject *sequence, int64_t *reserve
     }
 
     int64_t result = INT64_MIN;
-    if (usable(self, operation))
+    if (offerer_usable(self, operation))
     {
         result = ring_if_offered(self->publication, self->exclusive ?
             aeron_exclusive_publication_offerv(self->publication, parts.vectors, parts.count, supply, reserved_value) :
@@ -124,7 +124,7 @@ static inline int64_t offer_data(offerer_t *self, PyObject *data, int64_t *reser
         Py_ssize_t length;
 
         PyBytes_AsStringAndSize(data, &buffer, &length);
-        return !usable(self, operation) ? INT64_MIN :
+        return !offerer_usable(self, operation) ? INT64_MIN :
             offer_once(self->publication, self->exclusive, (uint8_t *)buffer, (size_t)length, reserved_value);
     }
 
@@ -139,7 +139,7 @@ static inline int64_t offer_data(offerer_t *self, PyObject *data, int64_t *reser
         return INT64_MIN;
     }
 
-    const int64_t result = usable(self, operation) ?
+    const int64_t result = offerer_usable(self, operation) ?
         offer_once(self->publication, self->exclusive, bytes_of(&view), (size_t)view.len, reserved_value) : INT64_MIN;
     PyBuffer_Release(&view);
     return result;
@@ -223,7 +223,7 @@ static PyObject *offerer_offer_many(PyObject *object, PyObject *const *args, Py_
     Py_ssize_t offered = 0;
     int64_t result = 0;
 
-    while (usable(self, "offer_many") && offered < (is_list ? PyList_Size(buffers) : PyTuple_Size(buffers)))
+    while (offerer_usable(self, "offer_many") && offered < (is_list ? PyList_Size(buffers) : PyTuple_Size(buffers)))
     {
         PyObject *item = is_list ? PyList_GetItem(buffers, offered) : PyTuple_GetItem(buffers, offered);
         int tries = 64; /* turning to the next term is over soon */
@@ -289,7 +289,7 @@ static PyObject *offer_views(
             PyExc_ValueError, "offer_block() needs %zd reserved values, one a message, not %zd",
             entries - 1, reserved->len / 8);
     }
-    if (!usable(self, "offer_block"))
+    if (!offerer_usable(self, "offer_block"))
     {
         return NULL;
     }
@@ -367,7 +367,7 @@ static PyObject *offerer_try_claim(PyObject *object, PyObject *const *args, Py_s
     {
         return PyErr_Format(PyExc_ValueError, "length must not be negative, it is %zd", length);
     }
-    return usable(self, "try_claim") ? claim_new(self, length) : NULL;
+    return offerer_usable(self, "try_claim") ? claim_new(self, length) : NULL;
 }
 
 static PyObject *offerer_disarm(PyObject *object, PyObject *error)
@@ -464,6 +464,8 @@ static PyMethodDef offerer_methods[] = {
       "offer_block(buffer, offsets, reserved_values=None): how many of the len(offsets) - 1 messages went in." },
     { "try_claim", FAST(offerer_try_claim), METH_FASTCALL | METH_KEYWORDS,
       "try_claim(length): a Claim of the next bytes of the stream; raises when there is no room." },
+    { "append_padding", FAST(offerer_append_padding), METH_FASTCALL | METH_KEYWORDS,
+      "append_padding(length): the position after so many bytes that no subscriber sees. Exclusive publications only." },
     { "disarm", offerer_disarm, METH_O,
       "disarm(error): abort open claims and never touch the address again; every call raises from now on. "
       "Waits for calls in other threads." },

@@ -29,7 +29,7 @@ static bool usable(poller_t *self, const char *operation)
     return true;
 }
 
-static bool enter(poller_t *self, const char *operation)
+bool poller_enter(poller_t *self, const char *operation)
 {
     if (!usable(self, operation))
     {
@@ -57,15 +57,7 @@ static bool enter(poller_t *self, const char *operation)
     return true;
 }
 
-static inline PyObject *leave(poller_t *self, PyObject *result)
-{
-    self->thread = 0;
-    self->guard->thread = 0;
-    return result;
-}
-
-/* The sink for objects. Runs inside Aeron, with the interpreter's lock: makes bytes and calls nobody. */
-static int keep_entry(void *clientd, const shim_message_t *message)
+int poller_keep(void *clientd, const shim_message_t *message)
 {
     poller_t *self = clientd;
 
@@ -97,8 +89,7 @@ static int keep_entry(void *clientd, const shim_message_t *message)
     return 0;
 }
 
-/* What went wrong in a poll that brought nothing. What brought something is returned, the trouble comes again. */
-static void raise_poll(poller_t *self, int fragments, const char *operation)
+void poller_raise(poller_t *self, int fragments, const char *operation)
 {
     if (PyErr_Occurred())
     {
@@ -119,7 +110,7 @@ static int poll_entries(poller_t *self, Py_ssize_t limit, const char *operation)
     while (limit > 0 && NULL != self->object)
     {
         const size_t slice = limit < SLICE_LIMIT ? (size_t)limit : SLICE_LIMIT;
-        shim_assembler_sink(self->assembler, keep_entry, self);
+        shim_assembler_sink(self->assembler, poller_keep, self);
         const int fragments = shim_poll(self->function, self->object, self->assembler, slice);
 
         if (NULL != self->subscription)
@@ -131,7 +122,7 @@ static int poll_entries(poller_t *self, Py_ssize_t limit, const char *operation)
         {
             if (self->first == self->last)
             {
-                raise_poll(self, fragments, operation);
+                poller_raise(self, fragments, operation);
                 return -1;
             }
             PyErr_Clear();
@@ -167,15 +158,6 @@ static inline size_t at_most(const poller_t *self, Py_ssize_t limit)
     const size_t count = kept(self);
     return count < (size_t)limit ? count : (size_t)limit;
 }
-
-static inline PyObject *message_of(const entry_t *entry)
-{
-    return message_new(
-        Py_NewRef(entry->payload), entry->position, entry->reserved_value, entry->session_id, entry->stream_id);
-}
-
-/* In the limited API since 3.12 only, but the same function is there in 3.11. */
-PyAPI_FUNC(PyObject *) PyObject_Vectorcall(PyObject *callable, PyObject *const *args, size_t count, PyObject *keywords);
 
 /* The first entry as a message, in place of the last one if only we still hold that: most handlers keep none. */
 static PyObject *next_message(poller_t *self, PyObject *last)
@@ -251,7 +233,7 @@ CALL(poller_poll)
         return PyErr_Format(PyExc_TypeError, "poll() needs a callable handler, not %R", (PyObject *)Py_TYPE(taken[0]));
     }
 
-    if (!enter(self, "poll"))
+    if (!poller_enter(self, "poll"))
     {
         return NULL;
     }
@@ -310,7 +292,7 @@ static PyObject *poll_list(
         return NULL;
     }
     const Py_ssize_t limit = limit_of(taken[0], LIST_LIMIT);
-    if (limit < 0 || !enter(self, operation))
+    if (limit < 0 || !poller_enter(self, operation))
     {
         return NULL;
     }
@@ -338,7 +320,7 @@ CALL(poller_take)
         return NULL;
     }
     const Py_ssize_t ahead = limit_of(taken[0], TAKE_LIMIT);
-    if (ahead < 0 || !enter(self, "take"))
+    if (ahead < 0 || !poller_enter(self, "take"))
     {
         return NULL;
     }
@@ -436,7 +418,7 @@ static bool poll_into_block(poller_t *self, shim_block_t *block, size_t limit)
 
     if (0 == block->count && (fragments < 0 || shim_assembler_refused(self->assembler)))
     {
-        raise_poll(self, fragments, "poll_block");
+        poller_raise(self, fragments, "poll_block");
         return false;
     }
     return true;
@@ -453,7 +435,7 @@ CALL(poller_poll_block)
         return NULL;
     }
     const Py_ssize_t limit = limit_of(taken[0], BLOCK_LIMIT);
-    if (limit < 0 || !enter(self, "poll_block"))
+    if (limit < 0 || !poller_enter(self, "poll_block"))
     {
         return NULL;
     }

@@ -215,6 +215,9 @@ static PyGetSetDef poller_attributes[] = {
 static PyMethodDef poller_methods[] = {
     { "poll", FAST(poller_poll), METH_FASTCALL | METH_KEYWORDS,
       "poll(handler, limit=10): hand each message to handler; how many. limit counts fragments." },
+    { "controlled_poll", FAST(poller_controlled_poll), METH_FASTCALL | METH_KEYWORDS,
+      "controlled_poll(handler, limit=10, limit_position=2**63 - 1): hand each message to handler, which says what "
+      "becomes of it; how many were taken. limit counts messages." },
     { "poll_payloads", FAST(poller_poll_payloads), METH_FASTCALL | METH_KEYWORDS,
       "poll_payloads(limit=256): the payloads as a list of bytes." },
     { "poll_messages", FAST(poller_poll_messages), METH_FASTCALL | METH_KEYWORDS,

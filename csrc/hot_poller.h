@@ -46,7 +46,31 @@ static inline size_t kept(const poller_t *self)
     return self->last - self->first;
 }
 
+static inline PyObject *message_of(const entry_t *entry)
+{
+    return message_new(
+        Py_NewRef(entry->payload), entry->position, entry->reserved_value, entry->session_id, entry->stream_id);
+}
+
+static inline PyObject *leave(poller_t *self, PyObject *result)
+{
+    self->thread = 0;
+    self->guard->thread = 0;
+    return result;
+}
+
+/* In the limited API since 3.12 only, but the same function is there in 3.11. */
+PyAPI_FUNC(PyObject *) PyObject_Vectorcall(PyObject *callable, PyObject *const *args, size_t count, PyObject *keywords);
+
 /* hot_poll.c */
+bool poller_enter(poller_t *self, const char *operation);
+
+/* The sink for objects. Runs inside Aeron, with the interpreter's lock: makes bytes and calls nobody. */
+int poller_keep(void *clientd, const shim_message_t *message);
+
+/* What went wrong in a poll that brought nothing. What brought something is returned, the trouble comes again. */
+void poller_raise(poller_t *self, int fragments, const char *operation);
+
 #define CALL(name) PyObject *name(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 
 CALL(poller_poll);
@@ -55,5 +79,8 @@ CALL(poller_poll_messages);
 CALL(poller_poll_block);
 CALL(poller_take);
 int poller_make_empty(void);
+
+/* hot_controlled.c */
+CALL(poller_controlled_poll);
 
 #endif

@@ -7,7 +7,9 @@
 #include "client/aeron_archive.h"
 
 /* The declarations that cffi reads are the headers of the shim, too: each is written once. */
+#include "cdef/addresses.h"
 #include "cdef/child.h"
+#include "cdef/cnc.h"
 #include "cdef/events.h"
 #include "cdef/conductor.h"
 #include "cdef/counters.h"
@@ -19,6 +21,7 @@
 #include "cdef/walk.h"
 #include "cdef/journal.h"
 #include "cdef/sample.h"
+#include "cdef/uri.h"
 #include "cdef/watch.h"
 
 #endif

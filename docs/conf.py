@@ -73,6 +73,8 @@ def driver_settings() -> list[tuple[str, str]]:
         "IDLE": ":class:`IdleStrategy`, or its name",
         "NANOSECONDS": "seconds, or a timedelta",
         "MILLISECONDS": "seconds, or a timedelta",
+        "TAG": "int, or None for no tag",
+        "PORTS": "two ints, the lowest and the highest port",
         "INFERABLE": ":class:`InferableBoolean`",
     }
     return [(f"``{name}``", words.get(kind.name, "int")) for name, kind in _KINDS.items()]

@@ -196,6 +196,28 @@ class AsyncClient:
 
         return Opening(add, "add_counter")
 
+    def add_static_counter(
+        self,
+        type_id: int,
+        label: str = "",
+        *,
+        registration_id: int,
+        key: bytes = b"",
+        timeout: Duration | None = None,
+    ) -> Opening[AsyncCounter]:
+        """As :meth:`Client.add_static_counter`: ``await`` it, or ``async with``."""
+
+        def start() -> PendingAdd[AsyncCounter]:
+            return self._client._start_add_counter(
+                type_id, label, key=key, registration_id=registration_id, noun=AsyncCounter
+            )
+
+        return self._adding(start, timeout, "add_static_counter")
+
+    async def next_session_id(self, stream_id: int, *, timeout: Duration | None = None) -> int:
+        """As :meth:`Client.next_session_id`."""
+        return await finish(self._watch, self._client._start_next_session_id(stream_id), timeout)
+
     def archive(
         self,
         context: ArchiveContext | None = None,

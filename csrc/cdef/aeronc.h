@@ -20,6 +20,7 @@ typedef struct aeron_client_registering_resource_stct aeron_async_add_exclusive_
 typedef struct aeron_client_registering_resource_stct aeron_async_add_subscription_t;
 typedef struct aeron_client_registering_resource_stct aeron_async_add_counter_t;
 typedef struct aeron_client_registering_resource_stct aeron_async_destination_t;
+typedef struct aeron_client_registering_resource_stct aeron_async_get_next_available_session_id_t;
 
 typedef enum aeron_controlled_fragment_handler_action_en
 {
@@ -64,6 +65,10 @@ bool aeron_is_closed(aeron_t *client);
 int64_t aeron_client_id(aeron_t *client);
 int64_t aeron_next_correlation_id(aeron_t *client);
 
+int aeron_async_next_session_id(
+    aeron_async_get_next_available_session_id_t **async, aeron_t *client, int32_t stream_id);
+int aeron_async_next_session_id_poll(int32_t *next_session_id, aeron_async_get_next_available_session_id_t *async);
+
 int aeron_async_add_publication(
     aeron_async_add_publication_t **async, aeron_t *client, const char *uri, int32_t stream_id);
 int aeron_async_add_publication_poll(aeron_publication_t **publication, aeron_async_add_publication_t *async);
@@ -86,6 +91,15 @@ int aeron_async_add_counter(
     size_t key_buffer_length,
     const char *label_buffer,
     size_t label_buffer_length);
+int aeron_async_add_static_counter(
+    aeron_async_add_counter_t **async,
+    aeron_t *client,
+    int32_t type_id,
+    const uint8_t *key_buffer,
+    size_t key_buffer_length,
+    const char *label_buffer,
+    size_t label_buffer_length,
+    int64_t registration_id);
 int aeron_async_add_counter_poll(aeron_counter_t **counter, aeron_async_add_counter_t *async);
 int aeron_async_add_counter_cancel(aeron_t *client, aeron_async_add_counter_t *async);
 

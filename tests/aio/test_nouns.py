@@ -339,3 +339,11 @@ async def test_what_is_neither_awaited_nor_entered_warns(driver: aeron.MediaDriv
         with pytest.warns(RuntimeWarning, match="add_subscription"):
             client.add_subscription(IPC, 1)
             gc.collect()
+
+
+async def test_static_counters_and_session_ids(driver: aeron.MediaDriver) -> None:
+    async with aeron.AsyncClient.connect(driver.aeron_dir) as client:
+        async with client.add_static_counter(2001, "kept", registration_id=9) as counter:
+            counter.value = 3
+            assert await counter.wait_until(3) == 3
+        assert await client.next_session_id(77) != await client.next_session_id(77)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ from aeron_py import (
     driver_info,
     settings,
 )
+from aeron_py._driver_properties import PROPERTIES, variable
 from aeron_py._ffi import lib
+from tests.ports import free_port
+from tests.sources import aeron_sources
 from tests.waiting import wait_until
 
 
@@ -119,6 +123,14 @@ def test_settings_reach_the_driver() -> None:
         ({"shared_idle_strategy": "lazy"}, "no idle strategy"),
         ({"receiver_group_consideration": 7}, "InferableBoolean"),
         ({"resolver_name": 5}, "str"),
+        ({"receiver_group_tag": "7"}, "whole number"),
+        ({"sender_wildcard_port_range": 4000}, "two ports"),
+        ({"sender_wildcard_port_range": (5000, 4000)}, "low, high"),
+        ({"sender_wildcard_port_range": (0, 65536)}, "65535"),
+        ({"properties": {"aeron.congestion.supplier": "x"}}, "did you mean aeron.congestioncontrol.supplier"),
+        ({"properties": {"aeron.dir": "x"}}, "the argument aeron_dir"),
+        ({"properties": {"aeron.cubiccongestioncontrol.initialrtt": "1ms"}}, "AERON_CUBICCONGESTIONCONTROL_INITIALRTT"),
+        ({"properties": {"aeron.mtu.length": 1408}}, "str"),
     ],
 )
 def test_bad_settings(bad: dict[str, Any], says: str) -> None:
@@ -136,12 +148,39 @@ def test_the_table_is_what_the_header_has() -> None:
     prefix = "aeron_driver_context_set_"
     theirs = {name.removeprefix(prefix) for name in dir(lib) if name.startswith(prefix)}
     assert ours <= theirs
-    # Set by launch itself, or of two values, which no channel needs.
-    assert theirs - ours == {
-        "dir",
-        "threading_mode",
-        "receiver_group_tag",
-        "receiver_wildcard_port_range",
-        "sender_wildcard_port_range",
-    }
+    assert theirs - ours == {"dir", "threading_mode"}  # arguments of launch itself
     assert set(DriverSettings.__annotations__) == set(settings.setter_names())
+
+
+def test_settings_of_two_values() -> None:
+    low = free_port()
+    with (
+        MediaDriver.launch(sender_wildcard_port_range=(low, low + 50), receiver_group_tag=7) as driver,
+        Client.connect(driver.aeron_dir) as client,
+        client.add_publication("aeron:udp?endpoint=localhost:40123|control=localhost:0", 1) as publication,
+    ):
+        address = wait_until(lambda: publication.local_addresses)[0]
+        assert low <= int(address.rsplit(":", 1)[1]) <= low + 50
+
+
+def test_properties_by_name() -> None:
+    with (
+        MediaDriver.launch(properties={"aeron.term.buffer.length": "128k", "aeron.mtu.length": "4096"}) as driver,
+        Client.connect(driver.aeron_dir) as client,
+        client.add_publication(f"aeron:udp?endpoint=localhost:{free_port()}", 1) as publication,
+    ):
+        assert publication.term_buffer_length == 128 * 1024
+        assert publication.max_payload_length == 4096 - 32
+    assert "AERON_MTU_LENGTH" not in os.environ
+
+
+def test_every_property_of_the_headers_is_known() -> None:
+    folder = aeron_sources() / "aeron-driver" / "src" / "main" / "c"
+    text = "".join(path.read_text() for path in sorted(folder.rglob("*.[ch]")))
+    named = set(re.findall(r'#define AERON_\w+_ENV\w* "(AERON_\w+)"', text))
+    known = {variable(name) for name in PROPERTIES}
+    assert {name for name in named - known if not name.startswith("AERON_CUBIC")} == {
+        "AERON_DIR",
+        "AERON_THREADING_MODE",
+    }
+    assert known <= named

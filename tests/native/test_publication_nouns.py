@@ -14,10 +14,15 @@ from aeron_py import (
     BackPressuredError,
     Client,
     ClosedError,
+    DriverError,
+    ExclusivePublication,
+    MediaDriver,
     NotConnectedError,
     OfferResult,
     PublicationError,
+    SettingError,
 )
+from tests.ports import free_port
 from tests.streams import Pairs, next_stream, receive, send
 from tests.waiting import wait_until
 
@@ -167,3 +172,74 @@ def test_stamps(pair: Pairs, exclusive: bool) -> None:
     assert [begin, *stamps[1:8], end] == sorted([begin, *stamps[1:8], end])
     assert stamps[8:11] == [7, 8, 9]
     assert stamps[0] == stamps[11] == 0
+
+
+def test_a_subscription_with_destinations(client: Client) -> None:
+    first, second = free_port(), free_port()
+    with (
+        client.add_subscription("aeron:udp?control-mode=manual", 32) as subscription,
+        client.add_exclusive_publication(f"aeron:udp?endpoint=localhost:{first}", 32) as one,
+        client.add_exclusive_publication(f"aeron:udp?endpoint=localhost:{second}", 32) as two,
+    ):
+        for port in (first, second):
+            subscription.add_destination(f"aeron:udp?endpoint=localhost:{port}")
+        wait_until(lambda: one.is_connected and two.is_connected and len(subscription.images) == 2)
+        assert len(subscription.local_addresses) == 2
+        subscription.remove_destination(f"aeron:udp?endpoint=localhost:{first}")
+        wait_until(lambda: len(subscription.local_addresses) == 1)
+        send(two, b"still here")
+        assert receive(subscription, 1)[0].payload == b"still here"
+
+
+def test_padding(pair: Pairs) -> None:
+    publication, subscription = pair()
+    assert isinstance(publication, ExclusivePublication)
+    send(publication, b"before")
+    position = publication.append_padding(1000)
+    assert position == publication.position
+    assert position % 32 == 0
+    after = send(publication, b"after")
+    assert [(each.payload, each.position) for each in receive(subscription, 2)][1] == (b"after", after)
+    with pytest.raises(PublicationError):
+        publication.append_padding(publication.max_message_length + 1)
+    with pytest.raises(ValueError, match="negative"):
+        publication.append_padding(-1)
+
+
+def test_revoked(client: Client, pair: Pairs) -> None:
+    publication, subscription = pair()
+    assert isinstance(publication, ExclusivePublication)
+    send(publication, b"never read")
+    wait_until(lambda: subscription.images)
+    image = subscription.images[0]
+    publication.revoke()
+    assert publication.is_closed
+    publication.revoke()
+    wait_until(lambda: not subscription.images)
+    assert image.is_publication_revoked
+    assert subscription.poll_payloads() == []
+
+
+def test_session_ids_of_the_drivers_choice(client: Client) -> None:
+    session_id = client.next_session_id(33)
+    assert client.next_session_id(33) != session_id
+    with client.add_exclusive_publication(f"aeron:ipc?session-id={session_id}", 33) as publication:
+        assert publication.session_id == session_id
+    with pytest.raises(SettingError):
+        client.next_session_id(1 << 40)
+
+
+def test_a_counter_that_outlives_its_client(driver: MediaDriver, client: Client) -> None:
+    with Client.connect(driver.aeron_dir) as first:
+        counter = first.add_static_counter(1234, "for ever", registration_id=-5, key=b"key")
+        counter.value = 42
+        assert counter.registration_id == -5
+        counter_id = counter.counter_id
+    with client.add_static_counter(1234, "again", registration_id=-5) as again:
+        assert again.counter_id == counter_id
+        assert again.value == 42
+    found = client.counters.find(1234, -5)
+    assert found is not None
+    assert (found.label, found.key[:3], found.value) == ("for ever", b"key", 42)
+    with client.add_counter(1235) as ordinary, pytest.raises(DriverError):
+        client.add_static_counter(1235, registration_id=ordinary.registration_id)

@@ -12,6 +12,7 @@ import pytest
 from aeron_py import (
     Batch,
     BusyError,
+    ChannelUri,
     Client,
     ClosedError,
     Handler,
@@ -19,8 +20,10 @@ from aeron_py import (
     Image,
     Message,
     NotConnectedError,
+    PollAction,
     TimedOutError,
 )
+from tests.ports import free_port
 from tests.streams import Pairs, next_stream, receive, send
 from tests.waiting import wait_until
 
@@ -274,3 +277,128 @@ def test_waiting_leaves_the_interpreter_to_others(pair: Pairs) -> None:
     done.set()
     thread.join()
     assert turns > 0
+
+
+def test_a_handler_decides(pair: Pairs) -> None:
+    publication, subscription = pair()
+    for number in range(6):
+        send(publication, b"%d" % number)
+    wait_until(lambda: subscription.images)
+    image = subscription.images[0]
+    found: list[bytes] = []
+    answers = [None, PollAction.ABORT, PollAction.CONTINUE, PollAction.COMMIT, PollAction.BREAK, PollAction.CONTINUE]
+
+    def handler(message: Message) -> PollAction | None:
+        found.append(message.payload)
+        if len(found) > 1:
+            assert image.position < message.position  # it moves when the handler has answered, not before
+        return answers[len(found) - 1]
+
+    assert subscription.controlled_poll(handler) == 1
+    assert found == [b"0", b"1"]
+    assert subscription.controlled_poll(handler) == 3
+    assert found == [b"0", b"1", b"1", b"2", b"3"]
+    assert subscription.controlled_poll(handler, 1) == 1
+    assert found[-1] == b"4"
+    assert subscription.poll_payloads() == [b"5"]
+    assert image.position == publication.position
+    assert subscription.controlled_poll(handler) == 0
+
+
+def test_a_handler_that_decides_badly(pair: Pairs) -> None:
+    publication, subscription = pair()
+    send(publication, b"one")
+    wait_until(lambda: subscription.images)
+    for bad in (True, 0, 5, "CONTINUE"):
+        with pytest.raises(TypeError, match="PollAction"):
+            subscription.controlled_poll(lambda message, bad=bad: bad)  # type: ignore[misc]
+    with pytest.raises(LookupError):
+        subscription.controlled_poll(lambda message: {}["missing"])
+    with pytest.raises(BusyError):
+        subscription.controlled_poll(lambda message: subscription.poll_payloads())
+    with pytest.raises(TypeError, match="callable"):
+        subscription.controlled_poll(None)  # type: ignore[arg-type]
+    assert subscription.poll_payloads() == [b"one"]
+
+
+def test_a_handler_decides_about_what_was_read_ahead(pair: Pairs) -> None:
+    publication, subscription = pair()
+    for number in range(3):
+        send(publication, b"%d" % number)
+    assert next(subscription.messages(timeout=30)).payload == b"0"
+    seen: list[bytes] = []
+
+    def handler(message: Message) -> PollAction:
+        seen.append(message.payload)
+        return PollAction.ABORT if len(seen) == 1 else PollAction.CONTINUE
+
+    assert subscription.controlled_poll(handler) == 0
+    assert subscription.controlled_poll(handler) == 2
+    assert seen == [b"1", b"1", b"2"]
+
+
+def test_a_handler_decides_about_whole_messages_of_two_publishers(pair: Pairs) -> None:
+    first, subscription = pair()
+    second = pair.publication(subscription.stream_id)
+    wait_until(lambda: len(subscription.images) == 2)
+    length = 3 * first.max_payload_length
+    for publication in (first, second):
+        for number in range(3):
+            send(publication, b"%d" % number * length)
+    found: dict[int, list[bytes]] = {first.session_id: [], second.session_id: []}
+    refused: set[int] = set()
+
+    def handler(message: Message) -> PollAction:
+        if message.position not in refused:
+            refused.add(message.position)
+            return PollAction.ABORT
+        found[message.session_id].append(message.payload)
+        return PollAction.BREAK
+
+    def done() -> bool:
+        assert subscription.controlled_poll(handler) <= 1
+        # Neither is left behind for long.
+        assert abs(len(found[first.session_id]) - len(found[second.session_id])) <= 2
+        return all(len(each) == 3 for each in found.values())
+
+    wait_until(done)
+    assert all(each == [b"%d" % number * length for number in range(3)] for each in found.values())
+
+
+def test_an_image_is_read_up_to_a_position(pair: Pairs) -> None:
+    publication, subscription = pair()
+    positions = [send(publication, b"%d" % number) for number in range(4)]
+    wait_until(lambda: subscription.images)
+    image = subscription.images[0]
+    found: list[Message] = []
+    assert image.controlled_poll(found.append, limit_position=positions[1]) == 2
+    assert image.controlled_poll(found.append, limit_position=positions[2] - 1) == 0
+    assert image.position == positions[1]
+    assert image.controlled_poll(found.append) == 2
+    assert [message.position for message in found] == positions
+
+
+def test_a_spy_and_a_session_and_a_tag(client: Client) -> None:
+    stream, tagged_stream = next_stream(), next_stream()
+    channel = f"aeron:udp?endpoint=localhost:{free_port()}"
+    with (
+        client.add_exclusive_publication(f"{channel}|tags=17|ssc=true", stream) as publication,
+        client.add_subscription(ChannelUri.parse(channel).as_spy(), stream) as spy,
+        client.add_subscription(f"{channel}|session-id={publication.session_id}", stream) as own,
+        client.add_subscription(f"{channel}|session-id={publication.session_id ^ 1}", stream) as other,
+    ):
+        wait_until(lambda: spy.images and own.images)
+        send(publication, b"seen")
+        assert [receive(each, 1)[0].payload for each in (spy, own)] == [b"seen"] * 2
+        assert not other.images
+        assert publication.local_addresses
+        assert own.local_addresses == [channel.partition("=")[2].replace("localhost", "127.0.0.1")]
+        # The tag stands for the channel: no address is said again.
+        with (
+            client.add_subscription(channel, tagged_stream) as receiver,
+            client.add_exclusive_publication("aeron:udp?tags=17", tagged_stream) as tagged,
+        ):
+            wait_until(lambda: receiver.images and tagged.is_connected)
+            send(tagged, b"tagged")
+            assert receive(receiver, 1)[0].payload == b"tagged"
+            assert tagged.local_addresses == publication.local_addresses
