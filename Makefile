@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SANITIZED := .venv-sanitize
-NATIVE := pyproject.toml CMakeLists.txt build_ffi.py $(wildcard cmake/* csrc/* csrc/cdef/* third_party/*)
+NATIVE := pyproject.toml CMakeLists.txt build_ffi.py $(wildcard cmake/* csrc/* csrc/cdef/* java/*/* third_party/*)
 NEEDS := apt-get install build-essential python3-venv cargo maven
 
 .PHONY: help demo test lint format bench docs wheel sanitize clean

@@ -82,6 +82,9 @@ if TYPE_CHECKING:
     from aeron_py.archive.settings import ArchiveThreadingMode as ArchiveThreadingMode
     from aeron_py.archive.signals import RecordingSignal as RecordingSignal
     from aeron_py.archive.signals import RecordingSignalEvent as RecordingSignalEvent
+    from aeron_py.archive.users import ArchiveRight as ArchiveRight
+    from aeron_py.archive.users import User as User
+    from aeron_py.archive.users import read_users as read_users
 
 __version__ = _version("aeron-py")
 
@@ -114,6 +117,9 @@ _LATER = {
     "Replay": "aeron_py.archive.replay",
     "RecordingSignal": "aeron_py.archive.signals",
     "RecordingSignalEvent": "aeron_py.archive.signals",
+    "ArchiveRight": "aeron_py.archive.users",
+    "User": "aeron_py.archive.users",
+    "read_users": "aeron_py.archive.users",
 }
 
 __all__ = [
@@ -130,6 +136,7 @@ __all__ = [
     "ArchiveError",
     "ArchiveErrorCode",
     "ArchiveLimitError",
+    "ArchiveRight",
     "ArchiveServer",
     "ArchiveSettings",
     "ArchiveStorageError",
@@ -204,8 +211,10 @@ __all__ = [
     "ThreadingMode",
     "TimedOutError",
     "UnknownRecordingError",
+    "User",
     "default_aeron_dir",
     "driver_info",
+    "read_users",
 ]
 
 

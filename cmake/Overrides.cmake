@@ -1,6 +1,6 @@
 # What is given replaces what would be fetched. An environment variable must win over a value cached by an earlier
 # build, as build front ends make it hard to pass CMake variables.
-foreach (name IN ITEMS AERON_SOURCE_DIR AERON_ALL_JAR SBE_ALL_JAR AERON_CODECS_DIR JAVA)
+foreach (name IN ITEMS AERON_SOURCE_DIR AERON_ALL_JAR SBE_ALL_JAR ECJ_JAR AERON_CODECS_DIR JAVA)
     if (DEFINED ENV{${name}} AND NOT "$ENV{${name}}" STREQUAL "")
         set(${name} "$ENV{${name}}")
     endif ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
@@ -9,7 +10,7 @@ import socket
 import sys
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from aeron_py.archive.child import ChildProcess
 from aeron_py.archive.java import Java
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.settings import ArchiveSettings, archive_properties
+from aeron_py.archive.users import FILE_PROPERTY, JAVA_SETTINGS, User, checked_users, users_file
 from aeron_py.errors import ArchiveError, SettingError, TimedOutError
 
 LOG_NAME = "archive.log"
@@ -44,6 +46,7 @@ class Launch:
         java: Java,
         java_options: Sequence[str],
         properties: Mapping[str, str],
+        users: Iterable[User] | None,
         settings: ArchiveSettings,
     ) -> None:
         self.directory = Path(archive_dir).absolute()
@@ -52,7 +55,11 @@ class Launch:
         self.java = java
         self.java_options = java_options
         self.properties = dict(properties)
+        self.users = None if users is None else checked_users(users)
         self.settings = settings
+        for name in JAVA_SETTINGS:
+            if name in settings and users is not None:
+                raise SettingError(f"users and {name} exclude each other", operation=_OPERATION)
         self.log_path = self.directory / LOG_NAME
         self.log_start = 0
         archive_properties(settings)
@@ -88,24 +95,34 @@ class Launch:
                 if os.fstat(log).st_size > _LOG_LIMIT:
                     os.ftruncate(log, 0)
                 self.log_start = os.fstat(log).st_size
-                started = time.time()
-                child = ChildProcess(self._command(), output=log, keep=lock.fd)
+                with contextlib.ExitStack() as until_ready:
+                    secrets = until_ready.enter_context(users_file(self.directory, self.users)) if self.users else None
+                    return self._start_child(log, lock, secrets, deadline)
             finally:
                 os.close(log)
-            try:
-                lock.record_pid(child.pid)
-                return child, self._await_ready(child, started, deadline)
-            except BaseException:
-                child.stop(0)
-                raise
         finally:
             lock.close()
 
-    def _command(self) -> list[str]:
+    def _start_child(
+        self, log: int, lock: DirectoryLock, secrets: Path | None, deadline: float
+    ) -> tuple[ChildProcess, ArchiveMark]:
+        started = time.time()
+        child = ChildProcess(self._command(secrets), output=log, keep=lock.fd)
+        try:
+            lock.record_pid(child.pid)
+            return child, self._await_ready(child, started, deadline)
+        except BaseException:
+            child.stop(0)
+            raise
+
+    def _command(self, secrets: Path | None) -> list[str]:
         settings = dict(self.settings)
         settings.setdefault("control_channel", f"aeron:udp?endpoint=localhost:{_free_port()}")
         settings.setdefault("local_control_stream_id", random.choice(_LOCAL_STREAM_IDS))
+        if secrets is not None:
+            settings.update(JAVA_SETTINGS)
         properties = {
+            **({} if secrets is None else {FILE_PROPERTY: str(secrets)}),
             "aeron.dir": str(self.aeron_dir),
             "aeron.archive.dir": str(self.directory),
             **archive_properties(cast(Mapping[str, Any], settings)),

@@ -70,6 +70,8 @@ class Java:
             options: more for the runtime, after ours and so over ours.
             jar: None for the one in this package.
         """
+        jar = jar or find_jar()
+        ours = jar.parent / "classes"
         return [
             str(self.path),
             *_OPTIONS,
@@ -77,7 +79,7 @@ class Java:
             *options,
             *(f"-D{key}={value}" for key, value in (properties or {}).items()),
             "-cp",
-            str(jar or find_jar()),
+            f"{jar}:{ours}",
             main,
             *arguments,
         ]

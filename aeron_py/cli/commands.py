@@ -81,6 +81,18 @@ def up(
             "By default a free port on loopback.",
         ),
     ] = None,
+    replication_channel: Annotated[
+        str | None,
+        typer.Option(
+            "--replication-channel",
+            help="Where the archive receives what it copies from other archives. By default a free port of the host "
+            "that --control-channel names.",
+        ),
+    ] = None,
+    users: Annotated[
+        Path | None,
+        typer.Option("--users", help="A file that says who may connect to the archive, and what each may do: YAML."),
+    ] = None,
     threading_mode: Annotated[
         ThreadingMode,
         typer.Option(
@@ -94,7 +106,8 @@ def up(
         context.obj or StopSignal(),
         archive_dir=None if no_archive else archive_dir,
         aeron_dir=aeron_dir,
-        control_channel=control_channel,
+        settings={"control_channel": control_channel, "replication_channel": replication_channel},
+        users=users,
         threading_mode=threading_mode,
         as_json=as_json,
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from aeron_py.archive.server import ArchivingMediaDriver
+from aeron_py.archive.users import read_users
 from aeron_py.cli import render
 from aeron_py.cli.stopping import StopSignal
 from aeron_py.driver import MediaDriver, ThreadingMode
@@ -22,7 +24,8 @@ def up(
     *,
     archive_dir: Path | None,
     aeron_dir: Path | None,
-    control_channel: str | None,
+    settings: Mapping[str, Any],
+    users: Path | None,
     threading_mode: ThreadingMode,
     as_json: bool,
 ) -> int:
@@ -32,7 +35,8 @@ def up(
         stop: what tells so.
         archive_dir: None for no archive.
         aeron_dir: None for a fresh one.
-        control_channel: where the archive takes requests over the network; None for a free port on loopback.
+        settings: of the archive; those that are None are left out.
+        users: a file of who may connect to it; None for everybody.
         threading_mode: the media driver's.
         as_json: print one line of JSON when ready.
 
@@ -46,10 +50,14 @@ def up(
             node = None
             told: dict[str, Any] = {"aeron_dir": str(driver.aeron_dir), "pid": os.getpid()}
         else:
-            settings: Any = {} if control_channel is None else {"control_channel": control_channel}
+            given: Any = {name: value for name, value in settings.items() if value is not None}
             node = stack.enter_context(
                 ArchivingMediaDriver.launch(
-                    archive_dir, directory, driver={"threading_mode": threading_mode}, **settings
+                    archive_dir,
+                    directory,
+                    driver={"threading_mode": threading_mode},
+                    users=None if users is None else read_users(users),
+                    **given,
                 )
             )
             told = _node(node)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from aeron_py.archive.java import find_jar
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.server import ArchiveServer, ArchivingMediaDriver
-from aeron_py.archive.settings import archive_properties
+from aeron_py.archive.settings import ArchiveSettings, ArchiveThreadingMode, archive_properties
 from aeron_py.driver import MediaDriver
 from aeron_py.errors import ArchiveError, ClosedError, SettingError, TimedOutError
 from tests.processes import is_alive
@@ -95,7 +97,8 @@ def test_two_on_one_driver(media_driver: MediaDriver, tmp_path: Path) -> None:
 
 def test_what_it_says_when_it_fails_is_quoted(media_driver: MediaDriver, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="segment file length not a power of 2: 65537"):
-        launch(media_driver, tmp_path, segment_file_length=65537)
+        launch(media_driver, tmp_path, properties={"aeron.archive.segment.file.length": "65537"})
+    assert "65537" in (tmp_path / "archive.log").read_text()
 
 
 def test_without_a_driver(tmp_path: Path) -> None:
@@ -141,7 +144,12 @@ def test_a_node_whose_archive_can_not_start_leaves_no_driver(tmp_path: Path) -> 
     with pytest.raises(SettingError, match="segment_file_length"):
         ArchivingMediaDriver.launch(tmp_path / "archive", aeron_dir, segment_file_lenght=1)  # type: ignore[call-arg]
     with pytest.raises(ArchiveError, match="power of 2"):
-        ArchivingMediaDriver.launch(tmp_path / "archive", aeron_dir, segment_file_length=65537, timeout=TIMEOUT)
+        ArchivingMediaDriver.launch(
+            tmp_path / "archive",
+            aeron_dir,
+            properties={"aeron.archive.segment.file.length": "65537"},
+            timeout=TIMEOUT,
+        )
     assert not aeron_dir.exists()
 
 
@@ -155,11 +163,41 @@ def test_a_node_whose_archive_can_not_start_leaves_no_driver(tmp_path: Path) -> 
         ({"threading_mode": "SHARED"}, "ArchiveThreadingMode"),
         ({"max_concurrent_recording": 3}, "max_concurrent_recordings"),
         ({"xyz": 3}, "there are archive_id"),
+        ({"segment_file_length": 65537}, "segment_file_length must be a power of two, not 65537"),
+        ({"segment_file_length": 1 << 15}, "segment_file_length must be from 65536 to"),
+        ({"file_io_max_length": 100_000}, "file_io_max_length must be a power of two"),
+        ({"file_sync_level": 3}, "file_sync_level must be from 0 to 2"),
+        ({"file_sync_level": 2, "catalog_file_sync_level": 1}, "catalog_file_sync_level 1 is below file_sync_level 2"),
+        ({"control_mtu_length": 1409}, "multiple of 32"),
+        ({"low_storage_space_threshold": -1}, "low_storage_space_threshold must be from 0"),
+        ({"max_concurrent_recordings": -1}, "max_concurrent_recordings must be from 0"),
+        ({"control_stream_id": 2**31}, "control_stream_id must be from"),
+        ({"connect_timeout": 0}, "connect_timeout must be seconds above 0"),
+        ({"connect_timeout": float("nan")}, "connect_timeout must be seconds above 0"),
+        ({"control_channel": "aeron:udp?endpint=localhost:1"}, "endpoint"),
+        ({"replication_channel": "udp"}, "udp"),
     ],
 )
 def test_bad_settings(settings: dict[str, object], words: str) -> None:
     with pytest.raises(SettingError, match=words):
         archive_properties(settings)
+
+
+@pytest.mark.parametrize(
+    ("control_channel", "replication_channel"),
+    [
+        (None, "aeron:udp?endpoint=localhost:0"),
+        ("", "aeron:udp?endpoint=localhost:0"),
+        ("aeron:udp?endpoint=10.1.2.3:8010", "aeron:udp?endpoint=10.1.2.3:0"),
+        ("aeron:udp?endpoint=[::1]:8010", "aeron:udp?endpoint=[::1]:0"),
+        ("aeron:udp?control=10.1.2.3:8010|control-mode=response", "aeron:udp?endpoint=10.1.2.3:0"),
+    ],
+)
+def test_replications_come_in_where_requests_do(control_channel: str | None, replication_channel: str) -> None:
+    settings = {} if control_channel is None else {"control_channel": control_channel}
+    assert archive_properties(settings)["aeron.archive.replication.channel"] == replication_channel
+    settings["replication_channel"] = "aeron:udp?endpoint=10.1.2.4:0"
+    assert archive_properties(settings)["aeron.archive.replication.channel"] == "aeron:udp?endpoint=10.1.2.4:0"
 
 
 def test_settings_as_java_wants_them() -> None:
@@ -172,3 +210,20 @@ def test_settings_as_java_wants_them() -> None:
     assert properties["aeron.archive.control.channel.enabled"] == "false"
     assert properties["aeron.archive.recording.events.enabled"] == "false"
     assert "aeron.archive.control.channel" not in properties
+
+
+def test_java_knows_every_setting_by_the_name_that_it_is_given() -> None:
+    values: dict[str, object] = {"int": 1, "float": 1.0, "bool": True, "str": "aeron:ipc"}
+    bounded = {"segment_file_length": 1 << 16, "file_io_max_length": 1 << 16, "control_term_buffer_length": 1 << 16}
+    settings = {
+        name: values.get(hint.__forward_arg__, ArchiveThreadingMode.SHARED)
+        for name, hint in ArchiveSettings.__annotations__.items()
+    }
+    properties = archive_properties({**settings, **bounded, "control_mtu_length": 1408, "catalog_capacity": 1024})
+    with zipfile.ZipFile(find_jar()) as jar:
+        known = b"".join(
+            jar.read(f"io/aeron/archive/{name}$Configuration.class") for name in ("Archive", "client/AeronArchive")
+        )
+    # How a class file holds a text: its length in two bytes, then its bytes.
+    unknown = [name for name in properties if len(name).to_bytes(2, "big") + name.encode() not in known]
+    assert unknown == []
