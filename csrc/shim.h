@@ -19,6 +19,7 @@
 #include "cdef/pace.h"
 #include "cdef/poll.h"
 #include "cdef/walk.h"
+#include "cdef/verify.h"
 #include "cdef/journal.h"
 #include "cdef/sample.h"
 #include "cdef/uri.h"

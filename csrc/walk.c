@@ -1,5 +1,7 @@
 #include "shim.h"
 
+#include "frame.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -7,36 +9,8 @@
 
 #include "util/aeron_error.h"
 
-#define HEADER_LENGTH ((int32_t)sizeof(frame_t))
-#define ALIGNMENT 32
-#define FLAG_BEGIN 0x80
-#define FLAG_END 0x40
 #define UNFRAGMENTED (FLAG_BEGIN | FLAG_END)
-#define TYPE_PADDING 0
-#define TYPE_DATA 1
 #define PREFETCH_FRAMES 16
-
-/* The data frame header of the Aeron protocol, as it lies in the file. */
-typedef struct frame_stct
-{
-    int32_t frame_length;
-    uint8_t version;
-    uint8_t flags;
-    uint16_t type;
-    int32_t term_offset;
-    int32_t session_id;
-    int32_t stream_id;
-    int32_t term_id;
-    int64_t reserved_value;
-}
-frame_t;
-
-_Static_assert(sizeof(frame_t) == 32, "frame header");
-
-static inline int64_t align(int32_t length)
-{
-    return ((int64_t)length + (ALIGNMENT - 1)) & ~(int64_t)(ALIGNMENT - 1);
-}
 
 /* The sound frame at offset, or NULL and why not. */
 static inline const frame_t *frame_at(const shim_walk_t *walk, int64_t offset, int32_t *status)
@@ -47,11 +21,10 @@ static inline const frame_t *frame_at(const shim_walk_t *walk, int64_t offset, i
         return NULL;
     }
 
-    const frame_t *frame = (const frame_t *)(const void *)(walk->data + offset);
+    const frame_t *frame = frame_in(walk->data, offset);
     const int64_t position = walk->position + offset;
     const int32_t term_offset = (int32_t)(position & (walk->term_length - 1));
-    const int32_t term_id = (int32_t)((uint32_t)(position >> __builtin_ctz((unsigned)walk->term_length)) +
-        (uint32_t)walk->initial_term_id);
+    const int32_t term_id = term_id_at(position, walk->term_length, walk->initial_term_id);
     const int32_t length = frame->frame_length;
     const bool sound = length >= HEADER_LENGTH && align(length) <= walk->term_length - term_offset &&
         frame->term_offset == term_offset && frame->term_id == term_id && frame->stream_id == walk->stream_id &&
@@ -137,7 +110,7 @@ static int32_t join(uint8_t *data, int64_t offset, int64_t end)
 
     while (offset < end)
     {
-        const int32_t frame_length = ((const frame_t *)(const void *)(data + offset))->frame_length;
+        const int32_t frame_length = frame_in(data, offset)->frame_length;
         const int32_t payload = frame_length - HEADER_LENGTH;
         memmove(out + length, data + offset + HEADER_LENGTH, (size_t)payload);
         length += payload;
@@ -248,7 +221,7 @@ int64_t shim_walk_count(shim_walk_t *walk)
     {
         while (walk->offset < end)
         {
-            frame = (const frame_t *)(const void *)(walk->data + walk->offset);
+            frame = frame_in(walk->data, walk->offset);
             walk->payload += frame->frame_length - HEADER_LENGTH;
             walk->offset += align(frame->frame_length);
         }

@@ -5,12 +5,22 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from aeron_py._ffi import ffi, lib
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.errors import AeronError, ArchiveErrorCode, ErrorKind, UnknownRecordingError
 
-__all__ = ["CATALOG_FILE_NAME", "CatalogError", "find_recording", "read_catalog", "segment_files"]
+__all__ = [
+    "CATALOG_FILE_NAME",
+    "CatalogEntry",
+    "CatalogError",
+    "find_recording",
+    "read_catalog",
+    "read_entries",
+    "segment_files",
+]
 
 CATALOG_FILE_NAME = "archive.catalog"
 _MAJOR_VERSION = 3
@@ -22,12 +32,26 @@ _ENTRY_LENGTH = 32
 _DESCRIPTOR = struct.Struct("<7q6i")
 _LENGTH = struct.Struct("<i")
 _OLD_ALIGNMENT = 1024
+_FRAME_ALIGNMENT = 32
 
 
 class CatalogError(AeronError):
     """There is no catalog in that directory, or none that can be read."""
 
     default_kind = ErrorKind.ARCHIVE
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogEntry:
+    """A valid recording in the catalog, and what can be seen to be wrong with its entry.
+
+    Attributes:
+        recording: its descriptor.
+        problems: what is wrong, in words.
+    """
+
+    recording: RecordingDescriptor
+    problems: tuple[str, ...]
 
 
 def read_catalog(archive_dir: str | os.PathLike[str]) -> list[RecordingDescriptor]:
@@ -42,12 +66,39 @@ def read_catalog(archive_dir: str | os.PathLike[str]) -> list[RecordingDescripto
     Raises:
         CatalogError: no catalog there, one of another version, or a damaged one.
     """
+    return [recording for recording, _ in _entries(archive_dir)]
+
+
+def read_entries(archive_dir: str | os.PathLike[str]) -> list[CatalogEntry]:
+    """The same recordings as :func:`read_catalog`, their entries examined: checksums, and positions that can't be.
+
+    Raises:
+        CatalogError: as :func:`read_catalog`.
+    """
+    return [CatalogEntry(recording, tuple(_problems(recording, entry))) for recording, entry in _entries(archive_dir)]
+
+
+def _entries(archive_dir: str | os.PathLike[str]) -> list[tuple[RecordingDescriptor, _Entry]]:
     path = Path(archive_dir) / CATALOG_FILE_NAME
     try:
         data = path.read_bytes()
     except OSError as error:
         raise CatalogError(f"no archive in {os.fspath(archive_dir)!r}: {error.strerror}: {path}") from error
     return list(_descriptors(data, path))
+
+
+def _problems(recording: RecordingDescriptor, entry: _Entry) -> Iterator[str]:
+    if entry.checksum and not any(
+        entry.checksum == lib.shim_checksum(kind, ffi.from_buffer("uint8_t[]", entry.data), length)
+        for kind in (lib.SHIM_VERIFY_CRC32, lib.SHIM_VERIFY_CRC32C)
+        for length in (len(entry.data), entry.used)
+    ):
+        yield "the entry in the catalog does not match its checksum"
+    if not recording.is_active and not recording.start_position <= recording.stop_position:
+        yield f"it is said to stop at {recording.stop_position}, before its start at {recording.start_position}"
+    for name in ("start_position", "stop_position"):
+        if (position := getattr(recording, name)) % _FRAME_ALIGNMENT and (name != "stop_position" or position >= 0):
+            yield f"no frame can begin at its {name} {position}"
 
 
 def find_recording(archive_dir: str | os.PathLike[str], recording_id: int) -> RecordingDescriptor:
@@ -85,7 +136,19 @@ def segment_files(archive_dir: str | os.PathLike[str], recording_id: int) -> dic
     return dict(sorted(found.items()))
 
 
-def _descriptors(data: bytes, path: Path) -> Iterator[RecordingDescriptor]:
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What lies in the catalog of a recording: its checksum, 0 without, and what it is of.
+
+    An entry that was made shorter keeps its length, and has the checksum of what is ``used``.
+    """
+
+    checksum: int
+    data: bytes
+    used: int
+
+
+def _descriptors(data: bytes, path: Path) -> Iterator[tuple[RecordingDescriptor, _Entry]]:
     if len(data) < _HEADER_LENGTH:
         raise CatalogError(f"damaged catalog, {len(data)} bytes are less than its header: {path}")
     version, _length, _next_id, alignment = _HEADER.unpack_from(data, 0)
@@ -100,11 +163,11 @@ def _descriptors(data: bytes, path: Path) -> Iterator[RecordingDescriptor]:
         raise CatalogError(f"damaged catalog, alignment {alignment}: {path}")
     last_id = -1
     while offset + _ENTRY_LENGTH <= len(data):
-        length, state, _checksum = _ENTRY.unpack_from(data, offset)
+        length, state, checksum = _ENTRY.unpack_from(data, offset)
         if length <= 0:
             return
         try:
-            recording = _descriptor(data, offset + _ENTRY_LENGTH, length)
+            recording, used = _descriptor(data, offset + _ENTRY_LENGTH, length)
         except (struct.error, ValueError) as error:
             raise CatalogError(f"damaged catalog, entry at byte {offset}, after recording {last_id}: {path}") from error
         if recording.recording_id <= last_id:
@@ -113,12 +176,15 @@ def _descriptors(data: bytes, path: Path) -> Iterator[RecordingDescriptor]:
             )
         last_id = recording.recording_id
         if state == _STATE_VALID:
-            yield recording
+            begin = offset + _ENTRY_LENGTH
+            used = (used + _ENTRY_LENGTH + alignment - 1 & -alignment) - _ENTRY_LENGTH
+            yield recording, _Entry(checksum & 0xFFFFFFFF, data[begin : begin + length], min(used, length))
         offset += (length + _ENTRY_LENGTH + alignment - 1) & -alignment
 
 
-def _descriptor(data: bytes, offset: int, length: int) -> RecordingDescriptor:
-    end = offset + length
+def _descriptor(data: bytes, offset: int, length: int) -> tuple[RecordingDescriptor, int]:
+    """The descriptor at an offset, and how many of its bytes are used."""
+    begin, end = offset, offset + length
     fields = _DESCRIPTOR.unpack_from(data, offset)
     offset += _DESCRIPTOR.size
     texts = []
@@ -129,7 +195,7 @@ def _descriptor(data: bytes, offset: int, length: int) -> RecordingDescriptor:
             raise ValueError(size)
         texts.append(data[offset : offset + size].decode("utf-8", "replace"))
         offset += size
-    return RecordingDescriptor(
+    recording = RecordingDescriptor(
         control_session_id=fields[0],
         correlation_id=fields[1],
         recording_id=fields[2],
@@ -147,3 +213,4 @@ def _descriptor(data: bytes, offset: int, length: int) -> RecordingDescriptor:
         original_channel=texts[1],
         source_identity=texts[2],
     )
+    return recording, offset - begin

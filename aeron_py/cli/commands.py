@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,28 +13,26 @@ import typer
 
 import aeron_py
 from aeron_py.cli import doctor as _doctor
-from aeron_py.cli import listing, render
+from aeron_py.cli import render
+from aeron_py.cli.info import info
+from aeron_py.cli.ls import ls
 from aeron_py.cli.options import (
     DEFAULT_ARCHIVE_DIR,
-    DEFAULT_CONTROL_STREAM_ID,
     DEFAULT_RECORDER_CHANNEL,
     DEFAULT_RECORDER_STREAM_ID,
-    DEFAULT_TIMEOUT,
     THREADING_MODES,
     AeronDir,
     ArchiveDir,
     AsJson,
-    ControlChannel,
-    ControlStreamId,
     RecorderChannel,
     RecorderStreamId,
     Timeout,
-    connected,
-    only_on_disk,
     threading_mode_of,
 )
+from aeron_py.cli.quiet import QuietCommand
 from aeron_py.cli.stopping import StopSignal
 from aeron_py.cli.up import up as _up
+from aeron_py.cli.verify import verify
 from aeron_py.driver import ThreadingMode
 from aeron_py.errors import AeronError
 
@@ -39,9 +40,8 @@ app = typer.Typer(
     name="aeron-py",
     help="Aeron for Python: run a media driver and an archive, and look at what is recorded.\n\n"
     "Results go to standard output, talk to standard error. "
-    "Exit status: 0 all went well, 1 it failed, 2 the command line is wrong.",
+    "Exit status: 0 all went well, 1 it failed, 2 the command line is wrong, 3 it is done, but something is lost.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -206,51 +206,6 @@ def sessions(
 
 
 @app.command()
-def ls(
-    archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
-    topics: Annotated[
-        bool, typer.Option("--topics", help="The topics that a recorder has recorded, instead of recordings.")
-    ] = False,
-    aeron_dir: AeronDir = None,
-    control_channel: ControlChannel = None,
-    control_stream_id: ControlStreamId = DEFAULT_CONTROL_STREAM_ID,
-    timeout: Timeout = DEFAULT_TIMEOUT,
-    as_json: AsJson = False,
-) -> None:
-    """List the recordings of an archive, or the topics of its recorder, also when it does not run."""
-    if topics:
-        from aeron_py.cli import record as _record
-
-        print(_record.ls(_record.topics(archive_dir), as_json=as_json))
-        return
-    if control_channel is None and only_on_disk(archive_dir):
-        recordings = listing.of_directory(archive_dir)
-    else:
-        with connected(archive_dir, aeron_dir, control_channel, control_stream_id, timeout) as archive:
-            recordings = listing.of_archive(archive)
-    print(listing.ls(recordings, as_json=as_json))
-
-
-@app.command()
-def info(
-    recording_id: Annotated[int, typer.Argument(help="The recording, as ls gives it.", metavar="ID")],
-    archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
-    aeron_dir: AeronDir = None,
-    control_channel: ControlChannel = None,
-    control_stream_id: ControlStreamId = DEFAULT_CONTROL_STREAM_ID,
-    timeout: Timeout = DEFAULT_TIMEOUT,
-    as_json: AsJson = False,
-) -> None:
-    """Show all about one recording, also of an archive that does not run."""
-    if control_channel is None and only_on_disk(archive_dir):
-        recording = listing.one_of_directory(archive_dir, recording_id)
-    else:
-        with connected(archive_dir, aeron_dir, control_channel, control_stream_id, timeout) as archive:
-            recording = listing.one_of_archive(archive, recording_id)
-    print(listing.info(recording, as_json=as_json))
-
-
-@app.command()
 def doctor(
     archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
     aeron_dir: AeronDir = None,
@@ -266,3 +221,14 @@ def doctor(
     if as_json:
         print(render.as_json(findings))
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def _help(command: Callable[..., None]) -> str:
+    """A docstring with each paragraph in one line, for terminals of any width."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(command.__doc__ or ""))
+
+
+# Each in a file of its own, which imports only within the command what takes time.
+COMMANDS: tuple[Callable[..., None], ...] = (ls, info, verify)
+for _command in COMMANDS:
+    app.command(cls=QuietCommand, help=_help(_command))(_command)

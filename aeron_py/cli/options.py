@@ -42,6 +42,8 @@ RecorderStreamId = Annotated[
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for an answer.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
+LOSS = 3
+"""The exit status of what was done, though something is lost."""
 DEFAULT_ARCHIVE_DIR = Path("recordings")
 DEFAULT_CONTROL_STREAM_ID = 100
 DEFAULT_RECORDER_CHANNEL = "aeron:ipc"

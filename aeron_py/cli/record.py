@@ -9,6 +9,7 @@ from typing import Any
 from aeron_py.cli import render
 from aeron_py.cli.stopping import StopSignal
 from aeron_py.recorder.config import load
+from aeron_py.recorder.filters import RecordingFilter
 from aeron_py.recorder.service import Recorder
 from aeron_py.recorder.timeindex import TimeIndex
 from aeron_py.recorder.when import format_time
@@ -41,12 +42,13 @@ def record(stop: StopSignal, config: Path, *, as_json: bool) -> int:
     return 0
 
 
-def topics(archive_dir: Path) -> list[dict[str, Any]]:
-    """The topics in the history of an archive directory."""
+def topics(archive_dir: Path, wanted: RecordingFilter) -> list[dict[str, Any]]:
+    """The topics in the history of an archive directory, of the streams that are wanted."""
     with TimeIndex.open(archive_dir) as index:
         end = index.end_ns
         positions = {} if end is None else index.image_at(end).positions
-        return [_topic(topic, streams, positions) for topic, streams in sorted(index.topics.items())]
+        chosen = {topic: [each for each in all_ if wanted.takes_stream(each)] for topic, all_ in index.topics.items()}
+        return [_topic(topic, streams, positions) for topic, streams in sorted(chosen.items()) if streams]
 
 
 def _topic(topic: str, streams: list[Any], positions: dict[int, tuple[int, int]]) -> dict[str, Any]:

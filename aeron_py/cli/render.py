@@ -16,9 +16,14 @@ def as_json(value: Any) -> str:
     return json.dumps(value, default=_plain)
 
 
+def plain(value: Any) -> dict[str, Any]:
+    """The attributes of a dataclass by name."""
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return plain(value)
     if isinstance(value, datetime.datetime):
         return value.isoformat()
     if isinstance(value, enum.Enum):

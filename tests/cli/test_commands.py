@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 import aeron_py as aeron
+from aeron_py.cli.commands import app
 from tests import patient
 from tests.processes import is_alive, with_argument
 from tests.waiting import wait_until
@@ -195,11 +197,23 @@ def test_a_wrong_command_line(arguments: list[str]) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["up", "ls", "info", "doctor"])
-def test_each_command_has_help(verb: str) -> None:
-    done = run(verb, "--help")
+def test_each_command_has_help() -> None:
+    told = run("--help").stdout
+    for name, each in vars(typer.main.get_command(app))["commands"].items():
+        assert f" {name} " in told
+        assert each.help, name
+        # A line of its own, complete, and words for whatever it takes.
+        assert each.help.split("\n\n")[0].endswith("."), name
+        for parameter in each.params:
+            if parameter.name != "help":
+                assert parameter.help, f"{name} {parameter.name}"
+                assert parameter.help.endswith((".", ")")), f"{name} {parameter.name}: {parameter.help}"
+
+
+def test_help_of_a_command() -> None:
+    done = run("verify", "--help")
     assert done.returncode == 0
-    assert verb in run("--help").stdout
+    assert "Exit status 3" in done.stdout
     assert done.stdout.count("--") >= 3
 
 

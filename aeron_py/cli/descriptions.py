@@ -1,19 +1,22 @@
-"""``aeron-py ls`` and ``aeron-py info``: what an archive has, asked of it or, when it does not run, of its disk."""
+"""What an archive has, asked of it or, when it does not run, of its disk; and how that looks."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aeron_py.archive.catalog import find_recording, read_catalog
 from aeron_py.archive.client import Archive
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.cli import render
 
+if TYPE_CHECKING:
+    from aeron_py.recorder.filters import RecordingFilter
 
-def of_archive(archive: Archive) -> list[dict[str, Any]]:
-    """All recordings of an archive that runs."""
-    return [_live(archive, recording) for recording in archive.list_recordings()]
+
+def of_archive(archive: Archive, wanted: RecordingFilter) -> list[dict[str, Any]]:
+    """Recordings of an archive that runs."""
+    return [_live(archive, recording) for recording in archive.list_recordings() if wanted.takes_recording(recording)]
 
 
 def one_of_archive(archive: Archive, recording_id: int) -> dict[str, Any]:
@@ -21,9 +24,9 @@ def one_of_archive(archive: Archive, recording_id: int) -> dict[str, Any]:
     return _live(archive, archive.list_recording(recording_id))
 
 
-def of_directory(archive_dir: Path) -> list[dict[str, Any]]:
-    """All recordings of an archive that does not run."""
-    return [_on_disk(recording) for recording in read_catalog(archive_dir)]
+def of_directory(archive_dir: Path, wanted: RecordingFilter) -> list[dict[str, Any]]:
+    """Recordings of an archive that does not run."""
+    return [_on_disk(recording) for recording in read_catalog(archive_dir) if wanted.takes_recording(recording)]
 
 
 def one_of_directory(archive_dir: Path, recording_id: int) -> dict[str, Any]:
