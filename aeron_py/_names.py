@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from aeron_py.aio.replay import AsyncRecording as AsyncRecording
     from aeron_py.aio.replay import AsyncReplay as AsyncReplay
     from aeron_py.aio.replay import AsyncReplaySubscription as AsyncReplaySubscription
+    from aeron_py.aio.replay_merge import AsyncReplayMerge as AsyncReplayMerge
     from aeron_py.aio.subscription import AsyncSubscription as AsyncSubscription
     from aeron_py.aio.subscription import ImageEvent as ImageEvent
     from aeron_py.archive.client import Archive as Archive
@@ -76,6 +77,8 @@ if TYPE_CHECKING:
     from aeron_py.archive.replay import REPLAY_ALL_AND_FOLLOW as REPLAY_ALL_AND_FOLLOW
     from aeron_py.archive.replay import REPLAY_ALL_AND_STOP as REPLAY_ALL_AND_STOP
     from aeron_py.archive.replay import Replay as Replay
+    from aeron_py.archive.replay_merge import ReplayMerge as ReplayMerge
+    from aeron_py.archive.replay_merge import ReplayMergeState as ReplayMergeState
     from aeron_py.archive.server import ArchiveServer as ArchiveServer
     from aeron_py.archive.server import ArchivingMediaDriver as ArchivingMediaDriver
     from aeron_py.archive.settings import ArchiveSettings as ArchiveSettings
@@ -105,6 +108,7 @@ _LATER = {
     "AsyncRecording": "aeron_py.aio.replay",
     "AsyncReplay": "aeron_py.aio.replay",
     "AsyncReplaySubscription": "aeron_py.aio.replay",
+    "AsyncReplayMerge": "aeron_py.aio.replay_merge",
     "AsyncSubscription": "aeron_py.aio.subscription",
     "ImageEvent": "aeron_py.aio.subscription",
     "RecordingDescriptor": "aeron_py.archive.recordings",
@@ -115,6 +119,8 @@ _LATER = {
     "REPLAY_ALL_AND_FOLLOW": "aeron_py.archive.replay",
     "REPLAY_ALL_AND_STOP": "aeron_py.archive.replay",
     "Replay": "aeron_py.archive.replay",
+    "ReplayMerge": "aeron_py.archive.replay_merge",
+    "ReplayMergeState": "aeron_py.archive.replay_merge",
     "RecordingSignal": "aeron_py.archive.signals",
     "RecordingSignalEvent": "aeron_py.archive.signals",
     "ArchiveRight": "aeron_py.archive.users",
@@ -150,6 +156,7 @@ __all__ = [
     "AsyncPublication",
     "AsyncRecording",
     "AsyncReplay",
+    "AsyncReplayMerge",
     "AsyncReplaySubscription",
     "AsyncSubscription",
     "BackPressuredError",
@@ -204,6 +211,8 @@ __all__ = [
     "RecordingSubscription",
     "Recovery",
     "Replay",
+    "ReplayMerge",
+    "ReplayMergeState",
     "SettingError",
     "SourceLocation",
     "StreamPosition",

@@ -20,6 +20,7 @@ from aeron_py.aio._signals import Signals
 from aeron_py.aio._threads import close_in_thread
 from aeron_py.aio.join import AsyncJoin
 from aeron_py.aio.replay import AsyncRecording, AsyncReplay, AsyncReplaySubscription
+from aeron_py.aio.replay_merge import AsyncReplayMerge
 from aeron_py.archive import requests
 from aeron_py.archive._call import Call, Request
 from aeron_py.archive._recording_calls import _channel_of
@@ -27,6 +28,7 @@ from aeron_py.archive._session_owner import neighbours, with_neighbours
 from aeron_py.archive.context import ArchiveContext
 from aeron_py.archive.recordings import SourceLocation
 from aeron_py.archive.replay import replay_params
+from aeron_py.archive.replay_merge import REPLAY_DESTINATION, ReplayMerge
 from aeron_py.archive.session import Session
 from aeron_py.archive.signals import RecordingSignalEvent
 from aeron_py.errors import AeronError, ArchiveConnectionError, TimedOutError, UnknownRecordingError
@@ -35,6 +37,7 @@ from aeron_py.uri import ChannelUri
 if TYPE_CHECKING:
     from aeron_py.aio.client import AsyncClient
     from aeron_py.aio.publication import AsyncExclusivePublication, AsyncPublication
+    from aeron_py.aio.subscription import AsyncSubscription
     from aeron_py.counters import Counter
     from aeron_py.publication import Publication
 
@@ -372,6 +375,31 @@ class AsyncArchive(ArchiveCalls, Owner):
             )
 
         return Opening(open_it, "join")
+
+    def replay_merge(
+        self,
+        subscription: AsyncSubscription,
+        recording_id: int,
+        live_destination: str | ChannelUri,
+        *,
+        position: int | None = None,
+        replay_destination: str | ChannelUri = REPLAY_DESTINATION,
+        replay_channel: str | ChannelUri | None = None,
+        progress_timeout: Duration = 5.0,
+    ) -> AsyncReplayMerge:
+        """As :meth:`Archive.replay_merge`; use it with ``async with``."""
+        merge = ReplayMerge(
+            self._session,
+            self.client.sync,
+            subscription,
+            recording_id,
+            live_destination,
+            position=position,
+            replay_destination=replay_destination,
+            replay_channel=replay_channel,
+            progress_timeout=progress_timeout,
+        )
+        return AsyncReplayMerge(merge, subscription)
 
     async def stop_replay(self, replay: AsyncReplay | int, *, timeout: Duration | None = None) -> None:
         """As :meth:`Archive.stop_replay`."""

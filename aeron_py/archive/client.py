@@ -13,6 +13,7 @@ from aeron_py.archive._catalog_calls import CatalogCalls
 from aeron_py.archive._recording_calls import RecordingCalls
 from aeron_py.archive.context import ArchiveContext
 from aeron_py.archive.replay import Replay, is_response_channel, replay_params
+from aeron_py.archive.replay_merge import REPLAY_DESTINATION, ReplayMerge
 from aeron_py.archive.session import Session
 from aeron_py.archive.signals import RecordingSignalEvent
 from aeron_py.errors import AeronError, ArchiveError, SettingError, TimedOutError
@@ -334,6 +335,46 @@ class Archive(RecordingCalls, CatalogCalls):
             )
             request = requests.replay_over(publication._handle, recording_id, channel, stream_id, params)
             return self._call(request, timeout)
+
+    def replay_merge(
+        self,
+        subscription: Subscription,
+        recording_id: int,
+        live_destination: str | ChannelUri,
+        *,
+        position: int | None = None,
+        replay_destination: str | ChannelUri = REPLAY_DESTINATION,
+        replay_channel: str | ChannelUri | None = None,
+        progress_timeout: Duration = 5.0,
+    ) -> ReplayMerge:
+        """Replay a recording into a subscription, where the live stream takes over in the same image (``ReplayMerge``).
+
+        The two must be of one session: the recording's own publication, over UDP, still running.
+
+        Args:
+            subscription: of the live stream's id, with ``control-mode=manual``; nobody else may add destinations to it.
+            recording_id: what to replay.
+            live_destination: where the live stream arrives, for example ``"aeron:udp?endpoint=localhost:40123"``, or
+                with ``control`` for a publisher with destinations.
+            position: where to begin, in bytes, on a frame; None for the start of the recording.
+            replay_destination: where the replay arrives; port 0 for any free one.
+            replay_channel: more parameters for the archive's publication, for example ``aeron:udp?ttl=2``.
+            progress_timeout: seconds without progress after which it fails.
+
+        Raises:
+            SettingError: a channel that is not UDP, or no ``control-mode=manual``.
+        """
+        return ReplayMerge(
+            self._session,
+            self.client,
+            subscription,
+            recording_id,
+            live_destination,
+            position=position,
+            replay_destination=replay_destination,
+            replay_channel=replay_channel,
+            progress_timeout=progress_timeout,
+        )
 
     def stop_replay(self, replay: Replay | int, *, timeout: Duration | None = None) -> None:
         """Stop a replay (``stopReplay``). One that has ended is no error.
