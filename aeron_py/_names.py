@@ -69,6 +69,10 @@ if TYPE_CHECKING:
     from aeron_py.aio.subscription import ImageEvent as ImageEvent
     from aeron_py.archive.client import Archive as Archive
     from aeron_py.archive.context import ArchiveContext as ArchiveContext
+    from aeron_py.archive.persistent import FROM_LIVE as FROM_LIVE
+    from aeron_py.archive.persistent import FROM_START as FROM_START
+    from aeron_py.archive.persistent import PersistentSubscription as PersistentSubscription
+    from aeron_py.archive.persistent import PersistentSubscriptionState as PersistentSubscriptionState
     from aeron_py.archive.reader import RecordingReader as RecordingReader
     from aeron_py.archive.recordings import NULL_POSITION as NULL_POSITION
     from aeron_py.archive.recordings import RecordingDescriptor as RecordingDescriptor
@@ -111,6 +115,10 @@ _LATER = {
     "AsyncReplayMerge": "aeron_py.aio.replay_merge",
     "AsyncSubscription": "aeron_py.aio.subscription",
     "ImageEvent": "aeron_py.aio.subscription",
+    "FROM_LIVE": "aeron_py.archive.persistent",
+    "FROM_START": "aeron_py.archive.persistent",
+    "PersistentSubscription": "aeron_py.archive.persistent",
+    "PersistentSubscriptionState": "aeron_py.archive.persistent",
     "RecordingDescriptor": "aeron_py.archive.recordings",
     "RecordingReader": "aeron_py.archive.reader",
     "NULL_POSITION": "aeron_py.archive.recordings",
@@ -129,6 +137,8 @@ _LATER = {
 }
 
 __all__ = [
+    "FROM_LIVE",
+    "FROM_START",
     "NULL_POSITION",
     "REPLAY_ALL_AND_FOLLOW",
     "REPLAY_ALL_AND_STOP",
@@ -199,6 +209,8 @@ __all__ = [
     "NotConnectedError",
     "OfferError",
     "OfferResult",
+    "PersistentSubscription",
+    "PersistentSubscriptionState",
     "PollAction",
     "Publication",
     "PublicationClosedError",
