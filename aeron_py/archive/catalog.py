@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ __all__ = [
     "CATALOG_FILE_NAME",
     "CatalogEntry",
     "CatalogError",
+    "all_segment_files",
     "find_recording",
     "read_catalog",
     "read_entries",
@@ -33,6 +35,7 @@ _DESCRIPTOR = struct.Struct("<7q6i")
 _LENGTH = struct.Struct("<i")
 _OLD_ALIGNMENT = 1024
 _FRAME_ALIGNMENT = 32
+_SEGMENT = re.compile(r"(\d+)-(\d+)\.rec", re.ASCII)
 
 
 class CatalogError(AeronError):
@@ -127,13 +130,16 @@ def segment_files(archive_dir: str | os.PathLike[str], recording_id: int) -> dic
 
     They are named ``<recording id>-<base position>.rec``.
     """
-    prefix = f"{recording_id}-"
-    found: dict[int, Path] = {}
+    return all_segment_files(archive_dir).get(recording_id, {})
+
+
+def all_segment_files(archive_dir: str | os.PathLike[str]) -> dict[int, dict[int, Path]]:
+    """The segment files on disk, by recording id and base position, the latter in order."""
+    found: dict[int, dict[int, Path]] = {}
     for entry in os.scandir(archive_dir):
-        name = entry.name
-        if name.startswith(prefix) and name.endswith(".rec") and name[len(prefix) : -4].isdigit():
-            found[int(name[len(prefix) : -4])] = Path(entry.path)
-    return dict(sorted(found.items()))
+        if (name := _SEGMENT.fullmatch(entry.name)) is not None:
+            found.setdefault(int(name[1]), {})[int(name[2])] = Path(entry.path)
+    return {recording_id: dict(sorted(files.items())) for recording_id, files in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

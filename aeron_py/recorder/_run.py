@@ -85,6 +85,7 @@ class Run:
         )
         self._fd, self._fd_base = -1, -1
         self._complete = False
+        self._missing = not self._segments.exists(recording.start_position)
         self._asked = -_ASK_CATALOG
         self._seen: int | None = None
         self.start = recording.start_position
@@ -252,11 +253,17 @@ class Run:
         """Whether its files were deleted: it is as if it had never been, then."""
         if self.begin_ns is not None and not self._segments.exists(self.start):
             self.close()
-            self._complete, self.live = True, False
+            self._complete, self._missing, self.live = True, True, False
             self.begin_ns = self.end_ns = None
             self.end = self.start
             self.streams, self.records = [], []
         return self._complete and self.begin_ns is None
+
+    def is_back(self) -> bool:
+        """Whether its files, which were not there the last time, are there again: make a new one of it then."""
+        there = self._segments.exists(self.start)
+        back, self._missing = self._missing and there, not there
+        return back
 
     def finish(self) -> None:
         """Streams that nobody closed end where the journal does: it is not written any more."""

@@ -156,7 +156,10 @@ class ArchiveCommands(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Meta(description="Prints the names of the volumes that it could fetch, one a line; null for none."),
     ] = None
     get: Annotated[
-        Command | None, Meta(description="Fetches a volume to its place: its name is added as the last argument.")
+        Command | None,
+        Meta(
+            description="Fetches a volume into the directory in which it runs: its name is added as the last argument."
+        ),
     ] = None
     put: Annotated[
         Command | None,

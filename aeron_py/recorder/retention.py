@@ -1,7 +1,8 @@
-"""Retention: what is too old or too much goes, whole segments and whole recordings, through the archive.
+"""Retention: what is too old or too much goes.
 
-What a command ``put`` has not stored yet stays, and the open volume stays: without
-volumes only the limits of rules count.
+What a command ``put`` has not stored yet stays, and the open volume stays: without volumes only the limits of rules
+count. Where a command ``get`` can bring volumes back, they go as :mod:`aeron_py.recorder.moving` says; all else goes
+for good through the archive, whole segments and whole recordings.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.errors import AeronError
 from aeron_py.recorder.config import RecorderConfig
 from aeron_py.recorder.entries import StreamInfo
+from aeron_py.recorder.moving import remove_leftovers, take_away
 from aeron_py.recorder.names import TopicName
 from aeron_py.recorder.timeindex import TimeIndex
 from aeron_py.recorder.volumes import Volume, Volumes
@@ -25,6 +27,11 @@ __all__ = ["Retention"]
 
 _LONGEST_INTERVAL = 60.0
 _FOREVER = 2**63 - 1
+_SECOND = 1_000_000_000
+_IN_USE = 60 * _SECOND
+"""Nanoseconds since it was last used, for which a fetched volume stays even if there is too much."""
+_STAYS = 3600 * _SECOND
+"""The same, if it is only too old."""
 
 
 class Retention:
@@ -42,7 +49,8 @@ class Retention:
     ) -> None:
         self._config, self._archive, self._volumes, self._say = config, archive, volumes, say
         self._rules = config.rule_list
-        self._told: set[int] = set()
+        self._told: set[int | str] = set()
+        self._looked_for_leftovers = False
         ages = [rule.max_age for rule in config.rules] + [config.retention.max_age, config.rotate_interval]
         self.interval = min(_LONGEST_INTERVAL, *(max(1.0, age / 10) for age in ages if age), _LONGEST_INTERVAL)
         """Seconds between two looks."""
@@ -70,16 +78,28 @@ class Retention:
             return 0
         now = time.time_ns() if now_ns is None else now_ns
         volumes = self._volumes.local()
+        if self._comes_back and not self._looked_for_leftovers:
+            remove_leftovers(self._volumes)
+            self._looked_for_leftovers = True
         ended = self._ended(volumes, now)
-        keep = self._after(ended)
+        keep = {} if self._comes_back else self._after(ended)
         for recording_id, position in self._by_rules(now, volumes).items():
             keep[recording_id] = max(position, keep.get(recording_id, 0))
         descriptors = {each.recording_id: each for each in self._archive.list_recordings()} if keep or ended else {}
         gone = sum(self._purge(descriptors[each], position) for each, position in keep.items() if each in descriptors)
         for volume in ended:
-            files = [self._purge(descriptors[each], _FOREVER) for each in volume.journals if each in descriptors]
-            gone += sum(files)
-            if all(files):
+            if self._comes_back:
+                files = take_away(self._volumes, volume)
+                if files is None:
+                    self._tell(volume.name, f"volume {volume.name} stays for now: it is being played")
+                    continue
+                self._told.discard(volume.name)
+                gone += files
+                self._say(f"volume {volume.name} is over its limit: only where it is stored from now on")
+                continue
+            purged = [self._purge(descriptors[each], _FOREVER) for each in volume.journals if each in descriptors]
+            gone += sum(purged)
+            if all(purged):
                 self._volumes.forget(volume)
                 self._say(f"volume {volume.name} is over its limit: deleted")
         return gone
@@ -93,11 +113,17 @@ class Retention:
         for volume in volumes:
             old = limits.max_age is not None and volume.end_ns < now - limits.max_age * 1e9
             much = limits.max_bytes is not None and total > limits.max_bytes
+            if volume.fetched and now - self._volumes.used_ns(volume.name) < (_IN_USE if much else _STAYS):
+                continue
             if not (old or much) or not self._may_go(volume):
                 break
             total -= volume.length
             found.append(volume)
         return found
+
+    @property
+    def _comes_back(self) -> bool:
+        return self._volumes.stores and self._volumes.fetches
 
     def _may_go(self, volume: Volume) -> bool:
         return volume.stored or not self._volumes.stores
@@ -157,10 +183,13 @@ class Retention:
             # For example while it is played back: the next time will do.
             if not self._archive.is_connected:
                 raise
-            if recording.recording_id not in self._told:
-                self._told.add(recording.recording_id)
-                self._say(f"recording {recording.recording_id} stays for now: {error}")
+            self._tell(recording.recording_id, f"recording {recording.recording_id} stays for now: {error}")
             return 0
+
+    def _tell(self, what: int | str, text: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            self._say(text)
 
 
 def _raise(keep: dict[int, int], stream: StreamInfo, position: int) -> None:

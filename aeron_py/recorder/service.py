@@ -282,4 +282,4 @@ class Recorder:
 
         # A session of its own: errors of replays come late, and are nobody else's.
         archive = stack.enter_context(self._node.connect_archive(client))
-        stack.enter_context(ControlServer(client, archive, self.config))
+        stack.enter_context(ControlServer(client, archive, self.config, say=self._say))

@@ -42,7 +42,8 @@ def journal_recordings(archive_dir: str | os.PathLike[str]) -> list[RecordingDes
 class TimeIndex:
     """A chain of journals as one history. Opens at once however long they are; several threads may ask it.
 
-    Made by :meth:`open`. Journals that are deleted meanwhile go from it, with their streams.
+    Made by :meth:`open`. Journals that are deleted meanwhile go from it, with their streams; those that come back
+    are in it again, with the stream indexes that they had.
     """
 
     def __init__(
@@ -93,7 +94,10 @@ class TimeIndex:
     # -- the chain
 
     def _add(self, recording: RecordingDescriptor) -> None:
-        self._runs.append(Run(self._archive_dir, recording, len(self._runs) << _RUN_BITS, self._counters))
+        self._runs.append(self._run(recording, len(self._runs)))
+
+    def _run(self, recording: RecordingDescriptor, place: int) -> Run:
+        return Run(self._archive_dir, recording, place << _RUN_BITS, self._counters)
 
     def _find(self) -> None:
         known = {run.recording.recording_id for run in self._runs}
@@ -111,12 +115,19 @@ class TimeIndex:
         now = time.monotonic()
         if now > self._looked + _LOOK_FOR_FILES:
             self._looked = now
-            for run in self._runs:
-                run.forget_if_purged()
+            for place, run in enumerate(self._runs):
+                if run.forget_if_purged() and run.is_back():
+                    self._runs[place] = self._run(run.recording, place)
         for run in self._runs:
             run.refresh()
         if self._finds and not self.is_live and now > self._asked + _ASK_CATALOG:
             self._find()
+
+    def look_for_files(self) -> None:
+        """See now which journals are there, those of volumes that went or came back: it is seen in a second anyway."""
+        with self._lock:
+            self._looked = time.monotonic() - 2 * _LOOK_FOR_FILES
+            self._refresh()
 
     @property
     def is_live(self) -> bool:
@@ -139,6 +150,12 @@ class TimeIndex:
         with self._lock:
             self._refresh()
             return next((run.end_ns for run in reversed(self._runs) if run.end_ns is not None), None)
+
+    def begin_after(self, time_ns: int) -> int | None:
+        """The time of the first entry of the first journal that ends after a time; None when there is none."""
+        with self._lock:
+            self._refresh()
+            return next((run.begin_ns for run in self._runs if run.end_ns is not None and run.end_ns > time_ns), None)
 
     @property
     def streams(self) -> list[StreamInfo]:

@@ -1,26 +1,30 @@
 """Volumes: what was recorded from one rotation to the next, named by the time it ended; and commands that store them.
 
 A volume is no copy: it says which parts of which recordings are its own. ``volumes/<name>.json`` in the archive
-directory keeps that, and ``volumes/<name>.files`` lists the files that hold it, one a line, for programs like tar.
+directory keeps that, ``volumes/<name>.files`` lists the files that hold it, one a line, for programs like tar, and
+``volumes/<name>.streams`` has what it knows of streams. They stay when the data is not here but only where the
+command ``put`` stored it: see :mod:`aeron_py.recorder.moving`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
-import signal
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from aeron_py.archive.catalog import CATALOG_FILE_NAME, read_catalog, segment_files
+from aeron_py.archive.catalog import CATALOG_FILE_NAME, all_segment_files, read_catalog
 from aeron_py.archive.recordings import RecordingDescriptor
-from aeron_py.errors import AeronError, SettingError
+from aeron_py.errors import SettingError
 from aeron_py.recorder.config import ArchiveCommands
+from aeron_py.recorder.entries import StreamInfo
+from aeron_py.recorder.hooks import HookError, run_hook
 from aeron_py.recorder.known import KNOWN_FILE_NAME, write_whole
 from aeron_py.recorder.timeindex import TimeIndex, journal_recordings
 from aeron_py.recorder.when import format_time
@@ -33,12 +37,8 @@ __all__ = ["CURRENT", "HookError", "Volume", "Volumes", "volume_name"]
 CURRENT: Final = "current"
 """The name of the open volume."""
 _FOLDER = "volumes"
+_LOCK = "lock"
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
-_LOOK_EVERY = 0.05
-
-
-class HookError(AeronError):
-    """A command of ``archive_cmds`` failed."""
 
 
 def volume_name(ended_ns: int) -> str:
@@ -56,6 +56,8 @@ class Volume(msgspec.Struct, kw_only=True):
         journals: recording ids of its journals.
         recordings: ``(from, to)`` by recording id: the positions that are its own.
         stored: whether the command ``put`` has stored it.
+        away: whether its data is only where it was stored.
+        fetched: the files here that the command ``get`` brought back.
         version: of this format.
     """
 
@@ -65,6 +67,8 @@ class Volume(msgspec.Struct, kw_only=True):
     journals: list[int]
     recordings: dict[int, tuple[int, int]]
     stored: bool = False
+    away: bool = False
+    fetched: list[str] = []
     version: int = 1
 
     @property
@@ -88,12 +92,13 @@ class Volumes:
         commands: ArchiveCommands | None = None,
         say: Callable[[str], object] = print,
     ) -> None:
-        self._directory = Path(archive_dir)
-        self._folder = self._directory / _FOLDER
+        self.directory = Path(archive_dir)
+        """Of the archive."""
+        self.folder = self.directory / _FOLDER
+        """Where it is written down what volumes there are."""
         self._commands = commands or ArchiveCommands()
         self._say = say
         self._interrupted = threading.Event()
-        self._lock = threading.Lock()
         self._retries: dict[str, tuple[float, float]] = {}
 
     @property
@@ -101,12 +106,22 @@ class Volumes:
         """Whether there is a command that stores volumes."""
         return self._commands.put is not None
 
+    @property
+    def fetches(self) -> bool:
+        """Whether there is a command that fetches volumes."""
+        return self._commands.get is not None
+
+    @property
+    def timeout(self) -> float:
+        """The longest that a command may run, seconds."""
+        return self._commands.timeout
+
     # -- what there is
 
-    def local(self) -> list[Volume]:
-        """The ended volumes that are in the directory, oldest first."""
+    def known(self) -> list[Volume]:
+        """The ended volumes that the directory tells of, here or away, oldest first."""
         found = []
-        for path in sorted(self._folder.glob("*.json")):
+        for path in self.folder.glob("*.json"):
             try:
                 found.append(msgspec.json.decode(path.read_bytes(), type=Volume))
             except FileNotFoundError:
@@ -115,39 +130,52 @@ class Volumes:
                 raise SettingError(f"{path} is damaged: {error}", operation="volumes") from None
         return sorted(found, key=lambda volume: volume.end_ns)
 
-    def get(self, name: str) -> Volume | None:
-        """An ended volume that is in the directory."""
-        return next((volume for volume in self.local() if volume.name == name), None)
+    def local(self) -> list[Volume]:
+        """The ended volumes whose data is in the directory, oldest first."""
+        return [volume for volume in self.known() if not volume.away]
+
+    def find(self, name: str) -> Volume | None:
+        """An ended volume that the directory tells of."""
+        return next((volume for volume in self.known() if volume.name == name), None)
+
+    def streams(self, name: str) -> list[StreamInfo]:
+        """The streams of a volume, as they are known when its data is not here."""
+        try:
+            return msgspec.json.decode((self.folder / f"{name}.streams").read_bytes(), type=list[StreamInfo])
+        except (FileNotFoundError, msgspec.DecodeError):
+            return []
 
     def open_journals(self) -> list[RecordingDescriptor]:
         """The journals of the open volume, oldest first."""
-        ended = {journal for volume in self.local() for journal in volume.journals}
+        ended = {journal for volume in self.known() for journal in volume.journals}
         newest = max(ended, default=-1)
-        return [each for each in journal_recordings(self._directory) if each.recording_id > newest]
+        return [each for each in journal_recordings(self.directory) if each.recording_id > newest]
 
     def names(self) -> list[str]:
-        """All volumes: those in the directory, those that ``list`` tells of, and at last the open one.
+        """All volumes: those the directory tells of, those that ``list`` tells of, and at last the open one.
 
         Raises:
             HookError: the command failed.
         """
-        found = {volume.name for volume in self.local()}
+        found = {volume.name for volume in self.known()}
         if self._commands.list is not None:
-            found |= {line.strip() for line in self._hook("list", self._commands.list).splitlines() if line.strip()}
+            listed = self._hook("list", self._commands.list)
+            found |= {line.strip() for line in listed.splitlines() if line.strip()}
         return [*sorted(found - {CURRENT}), CURRENT]
 
     def files(self, volume: Volume) -> list[str]:
         """The files that hold a volume, relative to the archive directory."""
-        catalog = {each.recording_id: each for each in read_catalog(self._directory)}
-        found = [f"{_FOLDER}/{volume.name}.json", CATALOG_FILE_NAME]
-        if (self._directory / KNOWN_FILE_NAME).exists():
+        catalog = {each.recording_id: each for each in read_catalog(self.directory)}
+        segments = all_segment_files(self.directory)
+        found = [f"{_FOLDER}/{volume.name}.json", f"{_FOLDER}/{volume.name}.streams", CATALOG_FILE_NAME]
+        if (self.directory / KNOWN_FILE_NAME).exists():
             found.append(KNOWN_FILE_NAME)
         for recording_id in volume.journals:
-            found += [path.name for path in segment_files(self._directory, recording_id).values()]
+            found += [path.name for path in segments.get(recording_id, {}).values()]
         for recording_id, (begin, end) in volume.recordings.items():
             recording = catalog.get(recording_id)
             length = 0 if recording is None else recording.segment_file_length
-            for base, path in segment_files(self._directory, recording_id).items():
+            for base, path in segments.get(recording_id, {}).items():
                 if base < end and base + length > begin:
                     found.append(path.name)
         return found
@@ -166,10 +194,10 @@ class Volumes:
         """
         wanted = [each.recording_id for each in (self.open_journals() if journals is None else journals)]
         recordings: dict[int, tuple[int, int]] = {}
-        with TimeIndex.open(self._directory, wanted) as index:
-            begin, end = index.begin_ns, index.end_ns
+        with TimeIndex.open(self.directory, wanted) as index:
+            begin, end, streams = index.begin_ns, index.end_ns, index.streams
             positions = {} if end is None else index.image_at(end).positions
-            for stream in index.streams:
+            for stream in streams:
                 _, position = positions.get(stream.index, (0, stream.start_position))
                 first, last = recordings.get(stream.recording_id, (stream.start_position, 0))
                 recordings[stream.recording_id] = (min(first, stream.start_position), max(last, position))
@@ -180,20 +208,54 @@ class Volumes:
             journals=wanted,
             recordings={each: (first, last) for each, (first, last) in recordings.items() if last > first},
         )
-        self._write(volume)
+        self.folder.mkdir(exist_ok=True)
+        latest = {stream.topic: stream for stream in streams}
+        write_whole(self.folder / f"{volume.name}.streams", msgspec.json.encode(list(latest.values())))
+        self.write_list(volume)
+        self.write(volume)
         return volume.name
 
-    def _write(self, volume: Volume) -> None:
-        self._folder.mkdir(exist_ok=True)
-        files = self._folder / f"{volume.name}.files"
-        if not volume.stored:
-            write_whole(files, "".join(f"{name}\n" for name in self.files(volume)).encode())
-        write_whole(self._folder / f"{volume.name}.json", msgspec.json.format(msgspec.json.encode(volume)) + b"\n")
+    def list_of(self, name: str) -> Path:
+        """The list of a volume's files."""
+        return self.folder / f"{name}.files"
+
+    def write_list(self, volume: Volume) -> None:
+        """Write down which files hold a volume that is here."""
+        write_whole(self.list_of(volume.name), "".join(f"{name}\n" for name in self.files(volume)).encode())
+
+    def write(self, volume: Volume) -> None:
+        """Write down what is known of a volume. Under :meth:`changing`, if another may do the same."""
+        write_whole(self.folder / f"{volume.name}.json", msgspec.json.format(msgspec.json.encode(volume)) + b"\n")
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """While it lasts, no other process or thread has volumes go away or come back."""
+        self.folder.mkdir(exist_ok=True)
+        fd = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
 
     def forget(self, volume: Volume) -> None:
-        """Its data is deleted: it is no volume of this directory any more."""
-        for suffix in (".json", ".files"):
-            (self._folder / f"{volume.name}{suffix}").unlink(missing_ok=True)
+        """Its data is deleted for good: it is no volume of this directory any more."""
+        for suffix in (".json", ".files", ".streams"):
+            (self.folder / f"{volume.name}{suffix}").unlink(missing_ok=True)
+
+    # -- when it was used
+
+    def use(self, name: str) -> None:
+        """A volume that was fetched is used now: it stays here for a while."""
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(self.folder / f"{name}.json")
+
+    def used_ns(self, name: str) -> int:
+        """When it was, nanoseconds since 1970."""
+        try:
+            return (self.folder / f"{name}.json").stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     # -- commands
 
@@ -214,76 +276,49 @@ class Volumes:
             raise
         self._retries.pop(volume.name, None)
         volume.stored = True
-        self._write(volume)
+        self.write(volume)
         self._say(f"volume {volume.name} is stored")
 
-    def fetch(self, name: str, archive: Archive | None = None) -> None:
-        """Run ``get`` for a volume, and have the archive take in what came back.
-
-        Args:
-            name: of the volume.
-            archive: a session with the archive of the directory, when it runs.
+    def run_get(self, name: str, into: Path) -> None:
+        """Run ``get`` for a volume, in a directory.
 
         Raises:
             HookError: there is no such command, or it failed.
         """
         if self._commands.get is None:
             raise HookError(f"volume {name} is not here, and there is no command get", operation="get")
-        self._hook("get", self._commands.get, name)
-        volume = self.get(name)
-        if archive is not None and volume is not None:
-            known = {each.recording_id for each in read_catalog(self._directory)}
-            for recording_id in volume.recordings.keys() & known:
-                archive.attach_segments(recording_id)
+        self._hook("get", self._commands.get, name, directory=into)
+
+    def fetch(self, name: str, archive: Archive | None = None) -> None:
+        """Have a volume that is away here again, by the command ``get``; nothing to do for one that is here.
+
+        Args:
+            name: of the volume.
+            archive: a session with the archive of the directory, when it runs.
+
+        Raises:
+            HookError: there is no such command, it failed, or did not bring what it should.
+        """
+        from aeron_py.recorder.moving import bring_back
+
+        bring_back(self, name, archive)
 
     def interrupt(self) -> None:
         """End a command that runs: it is not waited for any more."""
         self._interrupted.set()
 
-    def _hook(self, which: str, command: Sequence[str], *name: str) -> str:
+    def _hook(self, which: str, command: Sequence[str], *name: str, directory: Path | None = None) -> str:
         """Run a command to its end, within its time: what it printed."""
-        files = str(Path(_FOLDER) / f"{name[0]}.files") if name else ""
-        environment = {
-            **os.environ,
-            "AERON_PY_ARCHIVE_DIR": str(self._directory.absolute()),
-            "AERON_PY_VOLUME_FILES": files,
-        }
-        with self._lock:
-            try:
-                process = subprocess.Popen(
-                    [*command, *name],
-                    cwd=self._directory,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise HookError(f"{which} {' '.join(name)}: {error}", operation=which) from None
-            with process:
-                output, problem = self._output(process)
-        if problem:
-            raise HookError(f"{which} {' '.join(name)}: {problem}", operation=which)
-        return output
-
-    def _output(self, process: subprocess.Popen[bytes]) -> tuple[str, str]:
-        deadline = time.monotonic() + self._commands.timeout
-        problem = ""
-        while True:
-            try:
-                output, errors = process.communicate(timeout=_LOOK_EVERY)
-                break
-            except subprocess.TimeoutExpired:
-                if problem:
-                    continue
-                if self._interrupted.is_set():
-                    problem = "ended, since the recorder ends"
-                elif time.monotonic() >= deadline:
-                    problem = f"did not end within {self._commands.timeout:g} s"
-                if problem:
-                    os.killpg(process.pid, signal.SIGKILL)
-        if not problem and process.returncode:
-            said = errors.decode("utf-8", "replace").strip()
-            problem = f"ended with status {process.returncode}" + (f": {said[-500:]}" if said else "")
-        return output.decode("utf-8", "replace"), problem
+        where = self.directory if directory is None else directory
+        files = self.list_of(name[0]).absolute() if name else None
+        return run_hook(
+            f"{which} {' '.join(name)}".strip(),
+            [*command, *name],
+            directory=where,
+            environment={
+                "AERON_PY_ARCHIVE_DIR": str(where.absolute()),
+                "AERON_PY_VOLUME_FILES": str(files) if files is not None and files.exists() else "",
+            },
+            timeout=self._commands.timeout,
+            interrupted=self._interrupted,
+        )

@@ -6,17 +6,20 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from aeron_py.errors import AeronError, OfferResult, SettingError
+from aeron_py.recorder.away import AwayVolumes
 from aeron_py.recorder.playback import messages
 from aeron_py.recorder.playback.messages import VERSION, Failure, RecordedValue, Reply, Request, SessionInfo
 from aeron_py.recorder.playback.pacer import Pacer
 from aeron_py.recorder.playback.session import Controls, Session, StreamIdSource
 from aeron_py.recorder.timeindex import TimeIndex
+from aeron_py.recorder.volumes import Volumes
 from aeron_py.uri import ChannelUri
 
 if TYPE_CHECKING:
@@ -55,8 +58,9 @@ class ControlServer:
     Args:
         client: on the archive's media driver.
         archive: a session with the archive.
-        config: ``archive_dir``, ``control``, ``sessions`` and ``stream_ids`` are what counts.
+        config: ``archive_dir``, ``archive_cmds``, ``control``, ``sessions`` and ``stream_ids`` are what counts.
         index: what was recorded when; None to open it.
+        say: told of volumes that are fetched, in words.
 
     Raises:
         CatalogError: no archive in that directory.
@@ -64,7 +68,13 @@ class ControlServer:
     """
 
     def __init__(
-        self, client: Client, archive: Archive, config: RecorderConfig, *, index: TimeIndex | None = None
+        self,
+        client: Client,
+        archive: Archive,
+        config: RecorderConfig,
+        *,
+        index: TimeIndex | None = None,
+        say: Callable[[str], object] = lambda text: None,
     ) -> None:
         self.config = config
         self._client, self._archive = client, archive
@@ -79,6 +89,10 @@ class ControlServer:
                 index = stack.enter_context(TimeIndex.open(config.archive_dir, counters=client.counters))
             self.index = index
             """What was recorded when."""
+            self._away: AwayVolumes | None = None
+            if config.archive_cmds.get is not None:
+                volumes = Volumes(config.archive_dir, config.archive_cmds, say)
+                self._away = stack.enter_context(AwayVolumes(volumes, archive, say))
             self._pacer = stack.enter_context(Pacer(client, archive))
             self._subscription = stack.enter_context(
                 client.add_subscription(config.control.channel, config.control.stream_id)
@@ -256,6 +270,8 @@ class ControlServer:
             raise SettingError(
                 f"this client has {limits.max_sessions_per_client} sessions, which is the most", operation="open"
             )
+        if self._away is not None:
+            self._away.look_for_names()
         session = Session(
             self._client,
             self._archive,
@@ -272,6 +288,7 @@ class ControlServer:
             remap=body.remap,
             loop=body.loop,
             channel=limits.channel if body.channel is None else body.channel,
+            away=self._away,
         )
         self._sessions[session.session_id] = session, owner
         self._seen[session.session_id] = time.monotonic()

@@ -31,7 +31,7 @@ class Lane:
 
     Args:
         client: on the archive's media driver.
-        topic: ``protocol:topic``.
+        info: a stream of the topic, the oldest that is known.
         channel: where it is played.
         stream_id: the stream there.
         session: the id of the session.
@@ -41,13 +41,14 @@ class Lane:
     def __init__(
         self,
         client: Client,
-        topic: str,
+        info: StreamInfo,
         channel: str,
         stream_id: int,
         session: str,
         make_part: Callable[[StreamInfo, str, int], Part],
     ) -> None:
-        self.topic = topic
+        self.topic = topic = info.topic
+        self._first = info
         self.channel = channel
         self.stream_id = stream_id
         self.parts: list[Part] = []
@@ -69,10 +70,18 @@ class Lane:
                     return part
             if part.recording_id == info.recording_id:
                 part.infos.append(info)
+                self._sort()
                 return part
         part = self._make_part(info, self._replay_channel, self.stream_id)
         self.parts.append(part)
+        self._sort()
         return part
+
+    def _sort(self) -> None:
+        """Volumes that were away come back in any order."""
+        for part in self.parts:
+            part.infos.sort(key=lambda each: each.opened_ns)
+        self.parts.sort(key=lambda each: each.opened_ns)
 
     @property
     def listening(self) -> bool:
@@ -117,7 +126,7 @@ class Lane:
 
     def info(self) -> TopicInfo:
         """What it is, for those who ask."""
-        first = self.parts[0].infos[0]
+        first = self._first
         return TopicInfo(
             topic=self.topic,
             channel=self.channel,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from aeron_py.errors import AeronError, ArchiveError
 from aeron_py.recorder.playback.feed import LIVE_LAG, Feed
+from aeron_py.recorder.playback.gate import Gate
 from aeron_py.recorder.playback.goals import Goals
 from aeron_py.recorder.playback.lane import Lane
 from aeron_py.recorder.playback.pacer import FOREVER, Pacer
@@ -22,6 +23,7 @@ from aeron_py.recorder.playback.topics import TopicFilter
 
 if TYPE_CHECKING:
     from aeron_py.archive.recordings import RecordingDescriptor
+    from aeron_py.recorder.away import AwayVolumes
     from aeron_py.recorder.entries import StreamInfo
     from aeron_py.recorder.timeindex import TimeIndex
 
@@ -40,6 +42,7 @@ _READ_AT_MOST = 0.1
 _PAUSE = 0.0005
 _CYCLES = 3
 _BUSY, _CALM = 0.004, 0.02
+_FETCH_AHEAD = 10e9  # nanoseconds of the clock that a volume is fetched before it is due
 
 
 class Player:
@@ -52,6 +55,7 @@ class Player:
         session: the session's id.
         topics: which.
         place: where a topic is played: its channel and stream, from the topic and its stream in the index.
+        away: the volumes that are away; None when nothing could bring them back.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Player:
         session: str,
         topics: TopicFilter,
         place: Callable[[str, StreamInfo], tuple[str, int]],
+        away: AwayVolumes | None = None,
     ) -> None:
         self.lock = threading.RLock()
         self.index = index
@@ -88,6 +93,7 @@ class Player:
         self._empty = True
         self.track = pacer.add()
         self._feed = Feed(index, self.track, self._part_of)
+        self._gate = Gate(away, index)
         self._refresh_streams()
         self.seek(self.begin)
         pacer.look_after(self)
@@ -98,7 +104,20 @@ class Player:
     def begin(self) -> int:
         """Where it begins: the start that was set, or of what there is."""
         # What came in the first moment belongs to it: a position is after all that came until then.
-        return max(self.start or 1, self.index.begin_ns or 1) - 1
+        if self.start is None:
+            return (self._gate.begin_ns or 1) - 1
+        return max(self.start, self._gate.earliest_ns or 1) - 1
+
+    @property
+    def earliest(self) -> int:
+        """Where it may be set to go on from: the start that was set, or of all there is, here or away."""
+        return self.begin if self.start is not None else (self._gate.earliest_ns or 1) - 1
+
+    @property
+    def waits_for(self) -> str | None:
+        """What it waits for, in words."""
+        with self.lock:
+            return None if self.mode == TAIL else self._gate.waits_for(self.track.status.position)
 
     @property
     def pos(self) -> int:
@@ -131,6 +150,7 @@ class Player:
         with self.lock:
             self._goals = None
             self.ended = False
+            self._gate.stand(time_ns)
             image = self.index.image_at(time_ns)
             self.track.pause()
             read = self._read_up()
@@ -182,8 +202,10 @@ class Player:
                 return self._step_back(-batches)
             self.ended = False
             for _ in range(8):
-                self._feed.feed(batches, self._pace, self.end)
+                self._feed.feed(batches, self._pace, self._until)
             made = self.track.step(batches)
+            if made < batches:
+                self._gate.need()
             if self.mode == PLAY:
                 self._go()
             self._pacer.wake()
@@ -198,10 +220,16 @@ class Player:
             if len(ours) > batches or len(ticks) < asked:
                 break
             asked *= 4
+        reached = ours[-1 - batches].time_ns if len(ours) > batches else min(self.earliest, here)
+        if (span := self._gate.between(reached, here)) is not None:
+            # Batches that are away are not counted: go to the end of them, and further when they are here.
+            self._gate.need_span(span)
+            self.seek(min(span.end_ns, here))
+            return sum(tick.time_ns > span.end_ns for tick in ours)
         if len(ours) > batches:
             self.seek(ours[-1 - batches].time_ns)
             return batches
-        self.seek(min(self.begin, here))
+        self.seek(min(self.earliest, here))
         return len(ours)
 
     def set_mode(self, mode: Mode) -> None:
@@ -274,7 +302,7 @@ class Player:
         self._settling = time.monotonic() + _SETTLE_AT_MOST
         if math.isinf(self.speed):
             self._refresh_streams()
-            self._goals = Goals(self.index, self.track, self.lanes, self._recordings, self.end)
+            self._goals = Goals(self.index, self.track, self.lanes, self._recordings, self._until)
 
     def _stand(self, time_ns: int) -> None:
         """Stand at a time, whatever was played beyond: that is passed over later."""
@@ -289,6 +317,11 @@ class Player:
         self._feed.read_on(time_ns)
         if self.mode == TAIL:
             self.mode = PLAY
+
+    @property
+    def _until(self) -> int | None:
+        """Up to when it may be played now."""
+        return self._gate.until(self.end, self.track.status.position)
 
     @property
     def _pace(self) -> float:
@@ -332,10 +365,12 @@ class Player:
             self._look_at_counters()
             if self.mode == TAIL:
                 self._work_tail()
+            elif self._is_held():
+                self._settling = None
             elif math.isinf(self.speed) and self.mode == PLAY:
                 self._work_unlimited()
             else:
-                self._feed.feed(_STEPS_AHEAD, self._pace, self.end)
+                self._feed.feed(_STEPS_AHEAD, self._pace, self._until)
                 if self.mode == PLAY:
                     self._work_play()
             busy = self._settling is not None or self._goals is not None
@@ -349,6 +384,22 @@ class Player:
                 if part.correlation_id == error.correlation_id != -1:
                     self._recordings.forget(part.recording_id)
                     part.failed(error)
+
+    def _is_held(self) -> bool:
+        """Whether it waits for what is away."""
+        if self._gate.has_lost(lambda: self.pos):
+            self._stand(self.pos)
+            if self.mode == PLAY:
+                self._go()
+        if self._goals is not None:
+            if not self._goals.reached or self._goals.until_ns == self.end or not self._gate.stands:
+                return False
+            self._stand(self._until or 0)
+        here = self.track.status.position
+        if self._gate.opens(here, int(_FETCH_AHEAD * self._pace)) and self.consumed:
+            self._refresh_streams()
+            self.seek(here)
+        return self._gate.holds(here)
 
     def _work_play(self) -> None:
         if self._settling is not None:
@@ -430,12 +481,23 @@ class Player:
             self._refresh_streams()
             if self.mode == TAIL:
                 self._follow()
-            if self._empty and (begin := self.index.begin_ns) is not None:
+            if self._empty and self.index.begin_ns is not None:
                 self._empty = False
-                if self.track.status.position < begin:
+                if self.track.status.position < self.earliest:
                     self.seek(self.begin)
 
+    def _lane(self, info: StreamInfo) -> Lane:
+        lane = self.lanes.get(info.topic)
+        if lane is None:
+            channel, stream_id = self._place(info.topic, info)
+            lane = Lane(self._pacer.client, info, channel, stream_id, self._session, self._make_part)
+            self.lanes[info.topic] = lane
+        return lane
+
     def _refresh_streams(self) -> None:
+        for info in self._gate.streams:
+            if info.topic not in self.lanes and info.topic in self._topics:
+                self._lane(info)
         for info in self.index.streams:
             known = self._parts.get(info.index)
             if known is None and info.index in self._ignored:
@@ -443,12 +505,7 @@ class Player:
             if known is None and info.topic not in self._topics:
                 self._ignored.add(info.index)
                 continue
-            lane = self.lanes.get(info.topic)
-            if lane is None:
-                channel, stream_id = self._place(info.topic, info)
-                lane = Lane(self._pacer.client, info.topic, channel, stream_id, self._session, self._make_part)
-                self.lanes[info.topic] = lane
-            self._parts[info.index] = lane.add(info)
+            self._parts[info.index] = self._lane(info).add(info)
 
     def _make_part(self, info: StreamInfo, channel: str, stream_id: int) -> Part:
         slot = len(self._all_parts)

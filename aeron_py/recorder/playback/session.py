@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from aeron_py._waiting import Duration, seconds, wait_for
+from aeron_py.archive._segments import DamagedRecordingError
 from aeron_py.errors import ClosedError, SettingError
 from aeron_py.recorder.playback.pacer import Pacer
 from aeron_py.recorder.playback.player import PAUSE, PLAY, TAIL, Mode, Player
@@ -23,6 +24,7 @@ from aeron_py.recorder.when import Batches, format_speed, format_time, parse_pos
 if TYPE_CHECKING:
     from aeron_py.archive.client import Archive
     from aeron_py.client import Client
+    from aeron_py.recorder.away import AwayVolumes
     from aeron_py.recorder.entries import StreamInfo
     from aeron_py.subscription import Subscription
 
@@ -43,6 +45,7 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
         state: ``play``, ``pause`` or ``tail``.
         ended: whether ``end`` was reached, or the end of what there is when nothing is recorded any more.
         drained: whether it has ended, and all who subscribe have read all of it.
+        waiting: what it waits for before it goes on, in words: a volume that is not here. None when for nothing.
         pos_ns: ``pos`` in nanoseconds since 1970.
     """
 
@@ -54,6 +57,7 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
     ended: bool
     drained: bool
     pos_ns: int | None
+    waiting: str | None = None
 
 
 class StreamIdSource:
@@ -98,6 +102,7 @@ class Session:
         stream_ids: gives a stream id for each topic.
         pacer: shared with other sessions; None for one of its own.
         session_id: None for a new one.
+        away: the volumes that are away, to be fetched when they are needed; None when nothing could bring them back.
 
     Raises:
         SettingError: a bad argument.
@@ -123,6 +128,7 @@ class Session:
         stream_ids: Callable[[], int] | None = None,
         pacer: Pacer | None = None,
         session_id: str | None = None,
+        away: AwayVolumes | None = None,
     ) -> None:
         begin, stop, pace = parse_time(start), parse_time(end), parse_speed(speed)
         where = None if pos is None else parse_position(pos)
@@ -148,7 +154,7 @@ class Session:
                 pacer = Pacer(client, archive)
                 self._owned.insert(0, pacer)
             self._pacer = pacer
-            self._player = Player(pacer, index, archive_dir, self.session_id, TopicFilter(topics), self._place)
+            self._player = Player(pacer, index, archive_dir, self.session_id, TopicFilter(topics), self._place, away)
         except BaseException:
             for each in self._owned:
                 each.close()
@@ -226,7 +232,7 @@ class Session:
             player.step(where.number)
             return
         with player.lock:
-            begin = player.begin
+            begin = player.earliest
             end = where if player.end is None else player.end
             player.seek(max(begin, min(where, end)))
 
@@ -282,7 +288,16 @@ class Session:
                 ended=self.ended,
                 drained=self.ended and self._player.consumed,
                 pos_ns=moment,
+                waiting=self._player.waits_for,
             )
+
+    @property
+    def waiting(self) -> str | None:
+        """What it waits for before it goes on, in words; None when for nothing.
+
+        A volume that is only where it was stored is fetched when the session comes to it; until then time stands still.
+        """
+        return self._using().waits_for
 
     # -- data
 
@@ -313,7 +328,7 @@ class Session:
         return self.values((topic,))[topic]
 
     def values(self, topics: Iterable[str] | None = None) -> dict[str, Value | None]:
-        """The latest message of each topic at :attr:`pos`.
+        """The latest message of each topic at :attr:`pos`, of those that are here: what is :attr:`waiting` is not.
 
         Args:
             topics: which; None for all of the session.
@@ -331,7 +346,12 @@ class Session:
                 for info in sorted(infos, key=lambda each: each.opened_ns, reverse=True):
                     previous, position = image.positions[info.index]
                     recording = player.recording(info.recording_id)
-                    found = latest_message(self._archive_dir, recording, info.start_position, previous, position)
+                    try:
+                        found = latest_message(self._archive_dir, recording, info.start_position, previous, position)
+                    except DamagedRecordingError as error:
+                        if error.path is not None:
+                            raise
+                        continue  # its volume went away just now
                     if found is not None:
                         result[topic] = found
                         break
@@ -362,7 +382,7 @@ class Session:
             lambda: (self.ended and self._using().consumed) or None,
             limit,
             "wait_ended",
-            lambda: f"the session is at {self.pos}, {self.state}, after {limit:g} s",
+            lambda: f"the session is at {self.pos}, {self.waiting or self.state}, after {limit:g} s",
         )
 
     # -- life
