@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 import threading
@@ -179,17 +180,18 @@ def test_cut_anywhere_it_opens_to_the_last_whole_entry(tmp_path: Path) -> None:
     data = path.read_bytes()
     chance = random.Random(4)
     first = ends[-8][1]
-    for number in range(60):
-        cut = ends[-1][1] if number == 0 else chance.randrange(first, ends[-1][1])
-        expected = max(end for end in ends if end[1] <= cut)
-        if any(data[expected[1] : cut]):
-            # The rest of a page that was never written is zero; or the file ends there.
-            path.write_bytes(data[:cut] if number % 2 else data[:cut] + bytes(len(data) - cut))
+    # By chance, and at every byte of the shortest of the last entries.
+    begin, end = min(itertools.pairwise(end for _, end in ends[-8:]), key=lambda pair: pair[1] - pair[0])
+    cuts = [ends[-1][1], *(chance.randrange(first, ends[-1][1]) for _ in range(60)), *range(begin, end + 1)]
+    for number, cut in enumerate(cuts):
+        # What comes after the last byte of an entry up to where the next one begins is zero anyway.
+        expected = max(each for each in ends if not any(data[cut : each[1]]))
+        # The rest of a page that was never written is zero; or the file ends there.
+        path.write_bytes(data[:cut] if number % 2 and cut >= expected[1] else data[:cut] + bytes(len(data) - cut))
         with TimeIndex.open(tmp_path / "whole") as index:
             assert index.end_ns == expected[0], cut
             assert len(index.streams) == 200
-            assert [tick.time_ns for tick in index.ticks(0)] == [at for at, end in ends if end <= cut]
-        path.write_bytes(data)
+            assert [tick.time_ns for tick in index.ticks(0)] == [at for at, _ in ends if at <= expected[0]]
 
 
 def test_a_page_that_was_lost(tmp_path: Path) -> None:
