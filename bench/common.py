@@ -61,6 +61,8 @@ class Settings:
     pyaeron: bool = True
     """Whether pyaeron can be imported here."""
     quick: bool = False
+    minutes: float = 1.0
+    """How long memory is looked at."""
 
 
 @dataclass

@@ -20,7 +20,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "benchmarks"
-BENCHMARKS = ("one_message", "throughput", "round_trip", "async_latency", "archive")
+BENCHMARKS = ("one_message", "throughput", "round_trip", "async_latency", "archive", "recorder")
 BEGIN, END = "<!-- benchmarks: written by bench/run.py -->", "<!-- end of benchmarks -->"
 
 
@@ -32,6 +32,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, help="rounds to take the medians of")
     parser.add_argument("--sizes", nargs="+", type=int, help="bytes of a message, in place of 32 288 1024")
+    parser.add_argument("--minutes", type=float, help="how long to look at the recorder's memory")
     parser.add_argument("--no-write", action="store_true", help="only show the tables")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -53,6 +54,8 @@ def measure(options: argparse.Namespace) -> None:
         settings.sizes = tuple(options.sizes)
     if options.rounds:
         settings.rounds = options.rounds
+    if options.minutes:
+        settings.minutes = options.minutes
     about, start, rows = machine(), time.monotonic(), []
     for name in options.only:
         print(f"{name} ...", file=sys.stderr, flush=True)
@@ -136,7 +139,7 @@ def cells(row: dict[str, Any]) -> list[str]:
         row["medium"],
         f"{row['size']} B" if row["size"] else "",
         f"{number(row['ours'])} {row['unit']}",
-        f"{row['anchor_name']}: {number(row['anchor'])}",
+        f"{row['anchor_name']}: {number(row['anchor'])}" if row["anchor_name"] else "-",
         number(row["ratio"]),
         goal,
         {True: "yes", False: "**no**", None: ""}[row["met"]]

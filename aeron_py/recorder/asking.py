@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from aeron_py.archive._many import ask_each
 from aeron_py.archive.recordings import SourceLocation
+from aeron_py.archive.requests import start_recording, stop_recording
 from aeron_py.errors import ActiveSubscriptionError, AeronError
 from aeron_py.recorder.config import RecorderConfig
 from aeron_py.recorder.discovery import PUBLISHER_POSITION, ActiveRecording, PublishedStream
-from aeron_py.recorder.known import Place
+from aeron_py.recorder.known import Place, place
 from aeron_py.recorder.names import TopicName, topic_name
 from aeron_py.recorder.rules import Rule
 
 if TYPE_CHECKING:
+    from aeron_py.archive._call import Call, Request
     from aeron_py.archive.client import Archive
     from aeron_py.client import Client
     from aeron_py.counters import CountersReader
@@ -67,6 +70,27 @@ def await_recorded(
             time.sleep(0.001)
 
 
+class Askable(Protocol):
+    """What an archive can be asked to record."""
+
+    asked: float | None
+
+    @property
+    def name(self) -> TopicName: ...
+
+    @property
+    def channel(self) -> str: ...
+
+    @property
+    def stream_id(self) -> int: ...
+
+    @property
+    def source(self) -> SourceLocation: ...
+
+    @property
+    def auto_stop(self) -> bool: ...
+
+
 @dataclass
 class Wide:
     """A channel of which the archive records all publications."""
@@ -76,7 +100,15 @@ class Wide:
     stream_id: int
     source: SourceLocation
     armed: bool
-    asked: bool = False
+    asked: float | None = None
+
+    @property
+    def place(self) -> Place:
+        return place(self.channel, self.stream_id)
+
+    @property
+    def auto_stop(self) -> bool:
+        return False
 
 
 @dataclass
@@ -94,6 +126,30 @@ class LocalSession:
     @property
     def saves(self) -> bool:
         return self.rule is not None and self.rule.saves
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.published.stream_id, self.published.session_id
+
+    @property
+    def name(self) -> TopicName:
+        return self.published.name
+
+    @property
+    def channel(self) -> str:
+        return self.published.recording_channel
+
+    @property
+    def stream_id(self) -> int:
+        return self.published.stream_id
+
+    @property
+    def source(self) -> SourceLocation:
+        return SourceLocation.LOCAL
+
+    @property
+    def auto_stop(self) -> bool:
+        return True
 
 
 @dataclass
@@ -140,42 +196,46 @@ class Asking:
         retry = self._retries.get(key)
         return retry is None or now >= retry.due
 
-    def ask(
-        self,
-        key: object,
-        name: TopicName,
-        channel: str,
-        stream_id: int,
-        source: SourceLocation,
-        auto_stop: bool = False,
-    ) -> bool:
-        """Ask to record; whether that was accepted."""
-        try:
-            self._archive.start_recording(channel, stream_id, source, auto_stop)
-        except ActiveSubscriptionError:
-            return True  # asked for by a recorder that was killed
-        except AeronError as error:
-            if self.is_lost:
-                raise
-            retry = self._retries.setdefault(key, _Retry())
-            if not retry.failures:
-                self._say(f"{name} can't be recorded for now: {error}")
-            retry.failed()
-            return False
-        return True
+    def ask(self, wanted: Mapping[Any, Askable]) -> None:
+        """Ask to record each; those that were accepted are ``asked`` then."""
+        coming: list[tuple[Any, Askable]] = []
+        requests: list[Request[int]] = []
+        for key, each in wanted.items():
+            try:
+                requests.append(start_recording(each.channel, each.stream_id, each.source, each.auto_stop))
+            except AeronError as error:
+                self._refused(key, each, error)
+            else:
+                coming.append((key, each))
+        for (key, each), call in zip(coming, self.each(requests), strict=True):
+            try:
+                call.result()
+            except ActiveSubscriptionError:
+                pass  # asked for by a recorder that was killed
+            except AeronError as error:
+                self._refused(key, each, error)
+                continue
+            each.asked = time.monotonic()
 
-    def stop(self, name: TopicName, channel: str, stream_id: int) -> None:
-        """Ask for it no more."""
-        self.guarded(name, self._archive.try_stop_recording, channel, stream_id)
+    def _refused(self, key: Any, wanted: Askable, error: AeronError) -> None:
+        retry = self._retries.setdefault(key, _Retry())
+        if not retry.failures:
+            self._say(f"{wanted.name} can't be recorded for now: {error}")
+        retry.failed()
 
-    def surely(self, call: Callable[[int], T], recording_id: int) -> T:
-        """What a call returns; asked once more when it raises, since that may be the late error of another call."""
-        try:
-            return call(recording_id)
-        except AeronError:
-            if self.is_lost:
-                raise
-            return call(recording_id)
+    def stop(self, *asked: Askable) -> None:
+        """Ask for these no more."""
+        requests = [stop_recording(each.channel, each.stream_id, tolerate=True) for each in asked]
+        for each, call in zip(asked, self.each(requests), strict=True):
+            self.guarded(each.name, call.result)
+
+    def each(self, requests: Sequence[Request[T]]) -> list[Call[T]]:
+        """Ask for all of it at once: the calls that are done. Late errors of others are left alone.
+
+        Raises:
+            AeronError: the archive is lost.
+        """
+        return ask_each(self._archive._session, requests, self._archive.context.message_timeout)
 
     def forget(self, key: object) -> None:
         """What failed counts no more."""

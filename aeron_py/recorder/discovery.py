@@ -143,6 +143,11 @@ class ActiveRecording:
     registration_id: int
 
     @property
+    def is_alone(self) -> bool:
+        """Whether its channel names one publication, and would take no other."""
+        return "session-id" in channel_parameters(self.channel)
+
+    @property
     def name(self) -> TopicName:
         """What its channel is called; when many streams are recorded by one channel, their publications know better."""
         return topic_name(self.channel, self.stream_id)
@@ -271,6 +276,24 @@ class RecordingWatch(_Watch[ActiveRecording]):
     def __init__(self, counters: CountersReader, archive_id: int | None = None) -> None:
         super().__init__(counters, RECORDING_POSITION)
         self._archive_id = archive_id
+        self._alone: dict[tuple[str, int], set[int]] = {}
+
+    def scan(self) -> Changes[ActiveRecording]:
+        changes = super().scan()
+        for each in changes.came:
+            if each.is_alone:
+                self._alone.setdefault((place_of(each.channel), each.stream_id), set()).add(each.recording_id)
+        for each in changes.gone:
+            where = (place_of(each.channel), each.stream_id)
+            if (there := self._alone.get(where)) is not None:
+                there.discard(each.recording_id)
+                if not there:
+                    del self._alone[where]
+        return changes
+
+    def alone(self, where: tuple[str, int]) -> Collection[int]:
+        """The recordings at a place, that is :func:`place_of` and a stream id, of which each is of one publication."""
+        return self._alone.get(where, ())
 
     def _understand(self, counter: CounterDescriptor) -> ActiveRecording | None:
         found = _RECORDING.fullmatch(counter.label)

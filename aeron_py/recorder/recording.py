@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from aeron_py.archive.recordings import RecordingDescriptor, SourceLocation
 from aeron_py.archive.signals import RecordingSignal
 from aeron_py.errors import AeronError
 from aeron_py.recorder.asking import (
+    Askable,
     Asking,
     LocalSession,
     Wide,
@@ -80,10 +82,12 @@ class RecordingSet:
         self._discovery = Discovery(client.counters, channels, ignore=self._ignores)
         self._watch = RecordingWatch(client.counters, archive.archive_id)
         self._sessions: dict[tuple[int, int], LocalSession] = {}
+        self._unrecorded: dict[tuple[int, int], LocalSession] = {}  # those of them that are to be, and are not
+        self._at: dict[Place, set[tuple[int, int]]] = {}
         self._wide: dict[Place, Wide] = {}
         self._unclaimed: dict[tuple[int, int], ActiveRecording] = {}
         self._asking = Asking(client, archive, say)
-        self.telling = Telling(archive, self._asking, self._rules, say, self._left_off.values())
+        self.telling = Telling(self._asking, self._rules, say, self._left_off.values())
         """What the journal knows of it."""
         self._quick_until = 0.0
         self._seen: set[int] = set()
@@ -91,8 +95,8 @@ class RecordingSet:
         self._armed: set[str] = set()
         for each in channels:
             source = SourceLocation[each.source]
-            where = place(each.channel, each.stream_id)
-            self._wide[where] = Wide(each.name, each.channel, each.stream_id, source, armed=False)
+            wide = Wide(each.name, each.channel, each.stream_id, source, armed=False)
+            self._wide[wide.place] = wide
 
     def _ignores(self, published: PublishedStream) -> bool:
         own_client = published.client_id == self._client.client_id
@@ -129,6 +133,10 @@ class RecordingSet:
                 self._say(f"left out {bad.label!r}: {bad.problem}")
             for error in self._archive.poll_errors():
                 self._say(f"the archive says: {error}")
+            self.telling.learn(
+                (each.recording_id for each in recordings.came if each.recording_id not in self._seen),
+                (each.recording_id for each in recordings.gone),
+            )
             for gone in publications.gone:
                 self._on_gone(gone)
             for stopped in recordings.gone:
@@ -149,8 +157,9 @@ class RecordingSet:
             return
         where = place(published.channel, published.stream_id)
         session = LocalSession(published, self._rules.match(published.name), where)
-        key = (published.stream_id, published.session_id)
+        key = session.key
         self._sessions[key] = session
+        self._at.setdefault(where, set()).add(key)
         wide = self._wide.get(where)
         if not session.saves:
             if wide is not None and wide.armed:
@@ -161,6 +170,7 @@ class RecordingSet:
         if wide is None:
             self._arm(where)
         self._known.note(wildcard(published), published.stream_id, str(published.name))
+        self._unrecorded[key] = session
         if (unclaimed := self._unclaimed.pop(key, None)) is not None:
             self._adopt(unclaimed, session)
 
@@ -169,10 +179,14 @@ class RecordingSet:
         session = self._sessions.pop(key, None)
         if session is None:
             return
+        self._unrecorded.pop(key, None)
+        self._at[session.place].discard(key)
+        if not self._at[session.place]:
+            del self._at[session.place]
         self._asking.forget(key)
         if session.asked is not None and session.recording_id is None and session.ended is None:
             # Nothing came of it, so nothing ends it by itself.
-            self._asking.stop(published.name, published.recording_channel, published.stream_id)
+            self._asking.stop(session)
         if session.saves:
             self._arm(session.place)
 
@@ -183,7 +197,7 @@ class RecordingSet:
         if self._is_own(recording.channel, recording.stream_id):
             return
         session, wide = self._sessions.get(key), self._wide.get(where)
-        if session is None and (wide is None or "session-id" in channel_parameters(recording.channel)):
+        if session is None and (wide is None or recording.is_alone):
             self._unclaimed[key] = recording
             return
         self._seen.add(recording.recording_id)
@@ -205,11 +219,11 @@ class RecordingSet:
         published = session.published
         self._seen.add(recording.recording_id)
         session.recording_id, session.ended = recording.recording_id, None
-        self._asking.forget((published.stream_id, published.session_id))
+        self._unrecorded.pop(session.key, None)
+        self._asking.forget(session.key)
         if channel_parameters(recording.channel).get("alias") != channel_parameters(published.channel).get("alias"):
             self._archive.update_channel(recording.recording_id, published.recording_channel)
-        key = (published.stream_id, published.session_id)
-        self.telling.open(recording.recording_id, published.name, published.channel, key, session.rule)
+        self.telling.open(recording.recording_id, published.name, published.channel, session.key, session.rule)
 
     def _on_stopped(self, recording: ActiveRecording) -> None:
         key = (recording.stream_id, recording.session_id)
@@ -222,6 +236,7 @@ class RecordingSet:
             session.recording_id, session.asked = None, None
             session.ended = None if session.restarts else time.monotonic()
             session.restarts = False
+            self._unrecorded[key] = session
             self._arm(session.place)
 
     def _take_signals(self) -> None:
@@ -272,24 +287,18 @@ class RecordingSet:
 
     def _start(self) -> bool:
         """Ask for what is not yet recorded, some of it; whether there is more, or an answer is awaited."""
-        now, asked = time.monotonic(), 0
+        now = time.monotonic()
         busy = now < self._quick_until
-        for where, wide in list(self._wide.items()):
-            if not wide.asked and self._asking.is_due(where, now):
-                wide.asked = self._asking.ask(where, wide.name, wide.channel, wide.stream_id, wide.source)
-        for key, session in list(self._sessions.items()):
-            if not session.saves or session.recording_id is not None or session.ended is not None:
-                continue
-            busy = busy or session.asked is None or now - session.asked < 1.0
-            if session.place in self._wide or session.asked is not None or not self._asking.is_due(key, now):
-                continue
-            if (asked := asked + 1) > _AT_ONCE:
-                break
-            published = session.published
-            channel, local = published.recording_channel, SourceLocation.LOCAL
-            if self._asking.ask(key, published.name, channel, published.stream_id, local, auto_stop=True):
-                session.asked = now
-        return busy
+        wanted: dict[Place | tuple[int, int], Askable] = {
+            where: wide for where, wide in self._wide.items() if wide.asked is None and self._asking.is_due(where, now)
+        }
+        for key, session in self._unrecorded.items():
+            if session.ended is None:
+                busy = busy or session.asked is None or now - session.asked < 1.0
+                if session.place not in self._wide and session.asked is None and self._asking.is_due(key, now):
+                    wanted[key] = session
+        self._asking.ask(dict(itertools.islice(wanted.items(), _AT_ONCE)))
+        return busy or len(wanted) > _AT_ONCE
 
     def arm(self) -> None:
         """Listen for all known streams whose publishers are not there."""
@@ -304,39 +313,34 @@ class RecordingSet:
         name = TopicName.parse(known.topic)
         if not self._rules.saves(name) or self._is_own(known.channel, known.stream_id):
             return
-        if any(
-            place(each.channel, each.stream_id) == where and "session-id" in channel_parameters(each.channel)
-            for each in self._watch.current
-            if each.recording_id in self.telling.recorded or each.recording_id not in self._seen
-        ):
+        if any(each in self.telling.recorded or each not in self._seen for each in self._watch.alone(where)):
             return  # one of its publishers is recorded alone: both together would record it twice
-        if any(each.place == where and each.asked is not None for each in self._sessions.values()):
+        if any(self._sessions[each].asked is not None for each in self._at.get(where, ())):
             return
         self._wide[where] = Wide(name, known.channel, known.stream_id, SourceLocation.LOCAL, armed=True)
         self._armed.add(known.channel)
 
     def _disarm(self, wide: Wide) -> None:
         """What is not to be recorded comes to a place that is recorded whole: record its streams one by one."""
-        where = place(wide.channel, wide.stream_id)
-        self._wide.pop(where, None)
-        self._known.share(where)
+        self._wide.pop(wide.place, None)
+        self._known.share(wide.place)
         self._say(f"{wide.name} shares stream {wide.stream_id} with what is not recorded: not armed from now on")
-        for session in self._sessions.values():
-            if session.place == where and session.recording_id is not None:
-                session.restarts = True
-        if wide.asked:
-            self._archive.try_stop_recording(wide.channel, wide.stream_id)
+        for key in self._at.get(wide.place, ()):
+            session = self._sessions[key]
+            session.restarts = session.recording_id is not None
+        if wide.asked is not None:
+            self._asking.stop(wide)
 
     def _look_after_ended(self) -> None:
         """Publications that go on though their recording has ended: ask again."""
         now = time.monotonic()
-        for session in self._sessions.values():
+        for session in self._unrecorded.values():
             if session.ended is not None and now - session.ended > _GIVEN_UP:
                 session.ended = None
                 wide = self._wide.get(session.place)
-                if wide is not None and wide.asked:
-                    self._asking.stop(wide.name, wide.channel, wide.stream_id)
-                    wide.asked = False
+                if wide is not None and wide.asked is not None:
+                    self._asking.stop(wide)
+                    wide.asked = None
 
     def _purge_unwanted(self) -> None:
         for recording_id in list(self._unwanted):
@@ -365,23 +369,19 @@ class RecordingSet:
         with self.lock:
             deadline = time.monotonic() + timeout
             self._finish(deadline)
-            for wide in self._wide.values():
-                if wide.asked:
-                    self._asking.stop(wide.name, wide.channel, wide.stream_id)
-            stopping = set()
-            for session in self._sessions.values():
-                if session.asked is not None:
-                    published = session.published
-                    stopping.add(session.recording_id)
-                    self._asking.stop(published.name, published.recording_channel, published.stream_id)
-            self._sessions.clear()
-            wides = {place(w.channel, w.stream_id) for w in self._wide.values() if w.asked}
-            self._wide.clear()
+            asked: list[Askable] = [each for each in self._sessions.values() if each.asked is not None]
+            stopping = {each.recording_id for each in self._sessions.values() if each.asked is not None}
+            wides = {where: wide for where, wide in self._wide.items() if wide.asked is not None}
+            self._asking.stop(*wides.values(), *asked)
+            for nothing_more in (self._sessions, self._unrecorded, self._at, self._wide):
+                nothing_more.clear()
             while time.monotonic() < deadline and any(
                 recording_id in stopping or place(each.info.channel, each.info.stream_id) in wides
                 for recording_id, each in self.telling.recorded.items()
             ):
-                for stopped in self._watch.scan().gone:
+                gone = self._watch.scan().gone
+                self.telling.learn((), (each.recording_id for each in gone))
+                for stopped in gone:
                     self._on_stopped(stopped)
                 time.sleep(0.005)
             self._known.save()

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from aeron_py.archive.requests import get_start_position, get_stop_position
 from aeron_py.recorder.asking import Asking
 from aeron_py.recorder.entries import StreamInfo
 from aeron_py.recorder.names import TopicName
 from aeron_py.recorder.rules import Rule, Rules
 
 if TYPE_CHECKING:
-    from aeron_py.archive.client import Archive
+    from aeron_py.archive._call import Call, Request
     from aeron_py.recorder.journal import JournalWriter
 
 __all__ = ["RecordedStream", "Telling"]
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -35,8 +38,7 @@ class Telling:
     """Tells the journal which streams are recorded, each position once.
 
     Args:
-        archive: a session with the archive.
-        asking: what calls it.
+        asking: what asks the archive.
         rules: of the configuration.
         say: told what happens, in words.
         left_off: what earlier journals told of: they left off at its ``start_position``.
@@ -44,7 +46,6 @@ class Telling:
 
     def __init__(
         self,
-        archive: Archive,
         asking: Asking,
         rules: Rules,
         say: Callable[[str], object],
@@ -53,7 +54,9 @@ class Telling:
         self.journal: JournalWriter | None = None
         self.recorded: dict[int, RecordedStream] = {}
         """By recording id."""
-        self._archive, self._asking, self._rules, self._say = archive, asking, rules, say
+        self._asking, self._rules, self._say = asking, rules, say
+        self._starts: dict[int, Call[int]] = {}
+        self._stops: dict[int, Call[int | None]] = {}
         # By stream and session: an archive that is started again may record the last of it once more.
         self._told: dict[tuple[int, int], int] = {}
         for info in left_off:
@@ -61,6 +64,21 @@ class Telling:
 
     def _note(self, key: tuple[int, int], position: int) -> None:
         self._told[key] = max(position, self._told.get(key, 0))
+
+    def learn(self, came: Iterable[int], gone: Iterable[int]) -> None:
+        """Ask where recordings begin and end that are about to be opened and closed: of all at once.
+
+        Raises:
+            AeronError: the archive is lost.
+        """
+        came, gone = list(came), [each for each in gone if each in self.recorded]
+        self._starts = dict(zip(came, self._asking.each([get_start_position(each) for each in came]), strict=True))
+        self._stops = dict(zip(gone, self._asking.each([get_stop_position(each) for each in gone]), strict=True))
+
+    def _learned(self, known: dict[int, Call[T]], ask: Callable[[int], Request[T]], recording_id: int) -> T:
+        if recording_id not in known:
+            (known[recording_id],) = self._asking.each([ask(recording_id)])
+        return known.pop(recording_id).result()
 
     def open(
         self, recording_id: int, name: TopicName, channel: str, key: tuple[int, int], rule: Rule | None = None
@@ -75,7 +93,7 @@ class Telling:
             rule: the one that matched; None to look.
         """
         rule = rule or self._rules.match(name)
-        start = self._asking.surely(self._archive.get_start_position, recording_id)
+        start = self._learned(self._starts, get_start_position, recording_id)
         info = StreamInfo(
             topic=str(name),
             recording_id=recording_id,
@@ -97,7 +115,7 @@ class Telling:
         recorded = self.recorded.pop(recording_id, None)
         if recorded is None:
             return False
-        stop = self._asking.surely(self._archive.get_stop_position, recording_id)
+        stop = self._learned(self._stops, get_stop_position, recording_id)
         if self.journal is not None:
             self.journal.close_stream(recorded.index, stop)
         self._note((recorded.info.stream_id, recorded.info.session_id), stop or 0)
