@@ -132,14 +132,14 @@ def main_come_and_go(directory: str) -> None:
                     try:
                         with (
                             recorder.open_session(start="-20s", speed="Unlimited") as session,
-                            session.subscribe(next(iter(session.topics))) as subscription,
+                            session.subscribe(f"pubsub:bench/{min(opened)}") as subscription,
                         ):
                             sessions += 1
                             end = time.monotonic() + 0.5
                             while time.monotonic() < end:
                                 played += len(subscription.poll_payloads(100))
                                 time.sleep(0.01)
-                    except (aeron.AeronError, StopIteration) as error:
+                    except aeron.AeronError as error:
                         problems.add(f"{type(error).__name__}: {error}"[:200])
             return {"streams": turn, "sessions": sessions, "messages": played, "problems": sorted(problems)}
 

@@ -10,7 +10,9 @@
 #define FRAGMENT_LIMIT 64
 #define BUSY_ROUNDS 1000
 #define BUSY_WAIT_NS 50000
+#define IDLE_ROUNDS 2000
 #define IDLE_WAIT_NS 2000000
+#define QUIET_WAIT_NS 10000000
 
 static void push_failure(shim_control_t *control, int32_t code, const char *message)
 {
@@ -103,11 +105,20 @@ static void *run(void *clientd)
             break;
         }
 
-        /* An answer comes within a millisecond: after a request it is awaited eagerly, later without haste. */
-        quiet = work > 0 || atomic_exchange(&control->requests, 0) > 0 ? 0 : quiet + 1;
+        /* An answer comes within a millisecond: after a request it is awaited eagerly, later without haste; a session
+         * that was quiet for two seconds should cost nothing. What comes unasked is no reason to hurry: the archive
+         * sends a ping ten times a second. */
+        if (atomic_exchange(&control->requests, 0) > 0)
+        {
+            quiet = 0;
+        }
+        else if (0 == work && quiet < IDLE_ROUNDS)
+        {
+            quiet++;
+        }
         if (0 == work)
         {
-            idle(control, quiet < BUSY_ROUNDS ? BUSY_WAIT_NS : IDLE_WAIT_NS);
+            idle(control, quiet < BUSY_ROUNDS ? BUSY_WAIT_NS : quiet < IDLE_ROUNDS ? IDLE_WAIT_NS : QUIET_WAIT_NS);
         }
     }
 

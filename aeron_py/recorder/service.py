@@ -242,7 +242,7 @@ class Recorder:
 
     def _check(self, client: Client, archive: Archive) -> None:
         self._node.check()
-        client.counters.ids(0)  # raises when the driver is lost
+        client.next_correlation_id()  # raises when the driver is lost
         if not archive.is_connected:
             archive.list_recordings(limit=1)  # raises, and says why
         if self._keeper is not None:

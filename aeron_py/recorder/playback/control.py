@@ -34,7 +34,9 @@ CONTROL_ALIAS = "file:aeron-py/control"
 """The alias of the control stream and of replies: a recorder does not record these."""
 
 _log = logging.getLogger("aeron_py.recorder")
-_IDLE = 0.003
+_IDLE, _QUIET = 0.003, 0.02
+"""Seconds between two looks for requests; and when there was none for a while."""
+_QUIET_AFTER = 1.0
 _COLLECT_EVERY = 0.25
 _REPLY_TERM = 4 << 20
 _SEND_FOR = 5.0
@@ -129,7 +131,7 @@ class ControlServer:
     # -- the thread
 
     def _run(self) -> None:
-        collect = 0.0
+        collect, heard = 0.0, time.monotonic()
         while not self._stop.is_set():
             try:
                 payloads = self._subscription.poll_payloads(64)
@@ -138,8 +140,11 @@ class ControlServer:
                 if time.monotonic() >= collect:
                     collect = time.monotonic() + _COLLECT_EVERY
                     self._collect()
-                if not payloads:
-                    self._stop.wait(_IDLE)
+                now = time.monotonic()
+                if payloads:
+                    heard = now
+                else:
+                    self._stop.wait(_IDLE if now - heard < _QUIET_AFTER else _QUIET)
             except AeronError as error:
                 if self._client.is_closed or self._subscription.is_closed:
                     return  # the recorder begins anew when its driver is back
