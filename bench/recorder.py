@@ -131,9 +131,10 @@ def main_come_and_go(directory: str) -> None:
                 if turn % 10 == 0:
                     try:
                         with (
-                            recorder.open_session(start="-20s", speed="Unlimited") as session,
-                            session.subscribe(f"pubsub:bench/{min(opened)}") as subscription,
+                            recorder.open_session(start="-20s", speed="Unlimited", state="pause") as session,
+                            session.subscribe(f"pubsub:bench/{next(iter(opened))}") as subscription,
                         ):
+                            session.state = "play"
                             sessions += 1
                             end = time.monotonic() + 0.5
                             while time.monotonic() < end:
