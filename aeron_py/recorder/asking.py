@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from aeron_py.counters import CountersReader
 
 __all__ = [
+    "Askable",
     "Asking",
     "LocalSession",
+    "SeenRecordings",
     "Wide",
     "await_recorded",
     "is_own",
@@ -35,6 +37,7 @@ __all__ = [
 T = TypeVar("T")
 
 _LONGEST_PAUSE = 30.0
+_REMEMBERED = 10_000
 _OWN_ALIAS = "aeron-py/"
 
 
@@ -150,6 +153,24 @@ class LocalSession:
     @property
     def auto_stop(self) -> bool:
         return True
+
+
+class SeenRecordings:
+    """Recordings that were looked at. An archive counts them upwards, so of those long ago only the last is kept."""
+
+    def __init__(self) -> None:
+        self._ids: set[int] = set()
+        self._below = 0
+
+    def add(self, recording_id: int) -> None:
+        """One more."""
+        self._ids.add(recording_id)
+        if len(self._ids) > _REMEMBERED:
+            kept = sorted(self._ids)[_REMEMBERED // 2 :]
+            self._ids, self._below = set(kept), kept[0]
+
+    def __contains__(self, recording_id: object) -> bool:
+        return recording_id in self._ids or (isinstance(recording_id, int) and recording_id < self._below)
 
 
 @dataclass

@@ -65,6 +65,12 @@ class ChannelConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def __post_init__(self) -> None:
         _checked_channel(self.channel, "channel")
+        if ChannelUri.parse(self.channel).get("control-mode") == "manual":
+            raise SettingError(
+                "channel: control-mode=manual: nobody can add a destination to what an archive records: list a channel "
+                "for each endpoint",
+                operation="channel",
+            )
         if self.topic is not None:
             if not self.topic:
                 raise SettingError("topic: empty; leave it out for the channel's own name", operation="topic")

@@ -259,7 +259,7 @@ class JournalWriter(Owner):
     @property
     def positions(self) -> dict[int, int]:
         """Of each open stream, by index: the position told last."""
-        capacity = self._count + 1
+        capacity = len(self._streams) + 1  # one may just be opened
         indexes, positions = ffi.new("uint32_t[]", capacity), ffi.new("int64_t[]", capacity)
         with self._handle.using("positions") as sample:
             count = lib.shim_sample_positions(sample, indexes, positions, capacity)

@@ -15,6 +15,7 @@ from aeron_py.recorder.asking import (
     Askable,
     Asking,
     LocalSession,
+    SeenRecordings,
     Wide,
     await_recorded,
     is_own,
@@ -90,7 +91,7 @@ class RecordingSet:
         self.telling = Telling(self._asking, self._rules, say, self._left_off.values())
         """What the journal knows of it."""
         self._quick_until = 0.0
-        self._seen: set[int] = set()
+        self._seen = SeenRecordings()
         self._unwanted: set[int] = set()
         self._armed: set[str] = set()
         for each in channels:

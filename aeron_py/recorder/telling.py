@@ -20,6 +20,8 @@ __all__ = ["RecordedStream", "Telling"]
 
 T = TypeVar("T")
 
+_REMEMBERED = 10_000
+
 
 @dataclass
 class RecordedStream:
@@ -63,7 +65,9 @@ class Telling:
             self._note((info.stream_id, info.session_id), info.start_position)
 
     def _note(self, key: tuple[int, int], position: int) -> None:
-        self._told[key] = max(position, self._told.get(key, 0))
+        self._told[key] = max(position, self._told.pop(key, 0))
+        if len(self._told) > _REMEMBERED:
+            del self._told[next(iter(self._told))]
 
     def learn(self, came: Iterable[int], gone: Iterable[int]) -> None:
         """Ask where recordings begin and end that are about to be opened and closed: of all at once.
