@@ -106,6 +106,18 @@ def history(archive_dir: Path) -> dict[str, list[tuple[int, int, int]]]:
         }
 
 
+def told_payloads(archive_dir: Path, topic: str) -> list[bytes]:
+    """The messages of a topic that the journals tell of: what an archive recorded twice is told once."""
+    found: list[bytes] = []
+    catalog = {each.recording_id: each for each in read_catalog(archive_dir)}
+    for recording_id, begin, end in history(archive_dir).get(topic, ()):
+        if begin < end:
+            with RecordingReader(archive_dir, catalog[recording_id], position=begin, limit=end) as reader:
+                for batch in reader.batches():
+                    found += batch.payloads()
+    return found
+
+
 class Events(list[str]):
     """What a recorder says."""
 

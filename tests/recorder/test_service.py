@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 from pathlib import Path
 
 import msgspec
@@ -13,7 +11,6 @@ import trio
 
 from aeron_py import AsyncClient, Client, ClosedError, ExclusivePublication, Publication, TimedOutError
 from aeron_py.archive.catalog import read_catalog
-from aeron_py.archive.mark import ArchiveMark
 from aeron_py.recorder.config import load
 from aeron_py.recorder.known import KnownStreams
 from aeron_py.recorder.playback.client import RecorderClient
@@ -129,27 +126,6 @@ def test_a_configured_channel_is_recorded_once(tmp_path: Path) -> None:
             publication.await_recorder(TIMEOUT)
             wait_until(lambda: payloads(tmp_path, 5) == [b"1", b"2"], TIMEOUT)
     assert payloads(tmp_path, 5) == [b"1", b"2"]
-
-
-def test_the_archive_is_killed(tmp_path: Path) -> None:
-    events = Events()
-    with Recorder(configured(tmp_path), on_event=events.append) as recorder:
-        recorder.wait_running(TIMEOUT)
-        with Client.connect(recorder.aeron_dir) as client, opened(client, "pubsub:a", 10) as publication:
-            publication.await_recorder(TIMEOUT)
-            publish(publication, b"before")
-            wait_until(lambda: payloads(tmp_path, 10) == [b"before"] and recorder.streams, TIMEOUT)
-            mark = ArchiveMark.read(tmp_path)
-            assert mark is not None
-            os.kill(mark.pid, signal.SIGKILL)
-            wait_until(events.has("waiting: "), TIMEOUT)
-            # The publisher goes on as it is; what it publishes from its new recording on is there.
-            wait_until(lambda: recorder.state is RecorderState.RUNNING and recorder.streams, TIMEOUT)
-            publish(publication, b"after")
-    assert payloads(tmp_path, 10) == [b"before", b"after"]
-    # What the journal had not told before it was killed is told by the next one.
-    told = [(begin, end) for _, begin, end in history(tmp_path)["pubsub:a"] if begin < end]
-    assert told == [(0, 64), (64, 128)]
 
 
 def joining(archive_dir: Path, aeron_dir: Path) -> str:
