@@ -37,6 +37,8 @@ _log = logging.getLogger("aeron_py.recorder")
 _SOON = 0.01
 _LOOK_EVERY = 0.1
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
+_STEADY = 1.0
+"""Seconds that it ran, after which what is lost is looked for at once again; what comes and goes faster is not."""
 
 
 class RecorderState(enum.Enum):
@@ -76,6 +78,7 @@ class Recorder:
         self._recording: RecordingSet | None = None
         self._keeper: Keeper | None = None
         self._problem: str | None = None
+        self._running_since: float | None = None
 
     @property
     def state(self) -> RecorderState:
@@ -196,7 +199,7 @@ class Recorder:
     def _run(self) -> None:
         pause = _FIRST_PAUSE
         while not self._stopping.is_set():
-            began = time.monotonic()
+            self._running_since = None
             try:
                 self._node.start()
                 self._serve()
@@ -205,7 +208,7 @@ class Recorder:
             except Exception as error:
                 _log.exception("the recorder failed and goes on")
                 self._lost(repr(error))
-            if time.monotonic() - began > 2 * _LONGEST_PAUSE:
+            if self._running_since is not None and time.monotonic() - self._running_since > _STEADY:
                 pause = _FIRST_PAUSE
             self._stopping.wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -225,7 +228,7 @@ class Recorder:
                 recording = self._start_recording(stack, client, archive)
             if self.config.play:
                 self._start_playing(stack, client)
-            self._state, self._problem = RecorderState.RUNNING, None
+            self._state, self._problem, self._running_since = RecorderState.RUNNING, None, time.monotonic()
             self._say(f"running on the media driver in {self._node.aeron_dir}")
             discovered = False
             while True:
