@@ -42,6 +42,7 @@ from aeron_py.errors import (
     PublicationClosedError,
     PublicationError,
     Recovery,
+    ReplicationError,
     SettingError,
     TimedOutError,
     UnknownRecordingError,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from aeron_py.aio.replay import AsyncReplay as AsyncReplay
     from aeron_py.aio.replay import AsyncReplaySubscription as AsyncReplaySubscription
     from aeron_py.aio.replay_merge import AsyncReplayMerge as AsyncReplayMerge
+    from aeron_py.aio.replication import AsyncReplication as AsyncReplication
     from aeron_py.aio.subscription import AsyncSubscription as AsyncSubscription
     from aeron_py.aio.subscription import ImageEvent as ImageEvent
     from aeron_py.archive.client import Archive as Archive
@@ -83,6 +85,7 @@ if TYPE_CHECKING:
     from aeron_py.archive.replay import Replay as Replay
     from aeron_py.archive.replay_merge import ReplayMerge as ReplayMerge
     from aeron_py.archive.replay_merge import ReplayMergeState as ReplayMergeState
+    from aeron_py.archive.replication import Replication as Replication
     from aeron_py.archive.server import ArchiveServer as ArchiveServer
     from aeron_py.archive.server import ArchivingMediaDriver as ArchivingMediaDriver
     from aeron_py.archive.settings import ArchiveSettings as ArchiveSettings
@@ -113,6 +116,7 @@ _LATER = {
     "AsyncReplay": "aeron_py.aio.replay",
     "AsyncReplaySubscription": "aeron_py.aio.replay",
     "AsyncReplayMerge": "aeron_py.aio.replay_merge",
+    "AsyncReplication": "aeron_py.aio.replication",
     "AsyncSubscription": "aeron_py.aio.subscription",
     "ImageEvent": "aeron_py.aio.subscription",
     "FROM_LIVE": "aeron_py.archive.persistent",
@@ -129,6 +133,7 @@ _LATER = {
     "Replay": "aeron_py.archive.replay",
     "ReplayMerge": "aeron_py.archive.replay_merge",
     "ReplayMergeState": "aeron_py.archive.replay_merge",
+    "Replication": "aeron_py.archive.replication",
     "RecordingSignal": "aeron_py.archive.signals",
     "RecordingSignalEvent": "aeron_py.archive.signals",
     "ArchiveRight": "aeron_py.archive.users",
@@ -168,6 +173,7 @@ __all__ = [
     "AsyncReplay",
     "AsyncReplayMerge",
     "AsyncReplaySubscription",
+    "AsyncReplication",
     "AsyncSubscription",
     "BackPressuredError",
     "Batch",
@@ -225,6 +231,8 @@ __all__ = [
     "Replay",
     "ReplayMerge",
     "ReplayMergeState",
+    "Replication",
+    "ReplicationError",
     "SettingError",
     "SourceLocation",
     "StreamPosition",

@@ -45,6 +45,7 @@ __all__ = [
     "PublicationClosedError",
     "PublicationError",
     "Recovery",
+    "ReplicationError",
     "SettingError",
     "TimedOutError",
     "UnknownRecordingError",
@@ -331,7 +332,6 @@ class ArchiveError(AeronError):
             ArchiveErrorCode.ACTIVE_LISTING,
             ArchiveErrorCode.MAX_REPLAYS,
             ArchiveErrorCode.MAX_RECORDINGS,
-            ArchiveErrorCode.REPLICATION_CONNECTION_FAILURE,
         )
         return Recovery.RETRY if self.archive_code in retry else Recovery.FATAL
 
@@ -362,6 +362,14 @@ class ArchiveLimitError(ArchiveError):
 
 class ArchiveStorageError(ArchiveError):
     """The archive's disk is full, or below the space that it wants free."""
+
+
+class ReplicationError(ArchiveError):
+    """The source of a replication was not reached, or went away: the copy stays as it is, and can be resumed."""
+
+    @property
+    def recovery(self) -> Recovery:
+        return Recovery.RETRY
 
 
 class InvalidPositionError(ArchiveError):
@@ -406,6 +414,7 @@ _CLIENT_ERRORS: dict[ClientErrorCode, tuple[type[AeronError], str]] = {
 _ARCHIVE_ERRORS: dict[int, type[ArchiveError]] = {
     ArchiveErrorCode.ACTIVE_RECORDING: ActiveRecordingError,
     ArchiveErrorCode.ACTIVE_SUBSCRIPTION: ActiveSubscriptionError,
+    ArchiveErrorCode.REPLICATION_CONNECTION_FAILURE: ReplicationError,
     ArchiveErrorCode.UNKNOWN_RECORDING: UnknownRecordingError,
     ArchiveErrorCode.MAX_REPLAYS: ArchiveLimitError,
     ArchiveErrorCode.MAX_RECORDINGS: ArchiveLimitError,

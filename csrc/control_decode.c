@@ -149,9 +149,12 @@ static void on_signal(
         aeron_archive_client_recordingSignalEvent_controlSessionId(&signal) == atomic_load(&control->session_id) &&
         aeron_archive_client_recordingSignalEvent_signal(&signal, &code))
     {
+        const int64_t correlation_id = aeron_archive_client_recordingSignalEvent_correlationId(&signal);
         const shim_event_t event = {
             .type = SHIM_EVENT_ARCHIVE_SIGNAL,
             .code = (int32_t)code,
+            .data = (const uint8_t *)&correlation_id,
+            .length = sizeof(correlation_id),
             .id = aeron_archive_client_recordingSignalEvent_recordingId(&signal),
             .relevant_id = aeron_archive_client_recordingSignalEvent_subscriptionId(&signal),
             .position = aeron_archive_client_recordingSignalEvent_position(&signal) };

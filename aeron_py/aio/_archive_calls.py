@@ -46,8 +46,6 @@ class ArchiveCalls:
     stop_recording_subscription = _awaited(RecordingCalls.stop_recording_subscription)
     try_stop_recording_subscription = _awaited(RecordingCalls.try_stop_recording_subscription)
     stop_recording_by_identity = _awaited(RecordingCalls.stop_recording_by_identity)
-    replicate = _awaited(RecordingCalls.replicate)
-    stop_replication = _awaited(RecordingCalls.stop_replication)
 
     list_recordings = _awaited(CatalogCalls.list_recordings)
     list_recording = _awaited(CatalogCalls.list_recording)

@@ -21,6 +21,7 @@ from aeron_py.aio._threads import close_in_thread
 from aeron_py.aio.join import AsyncJoin
 from aeron_py.aio.replay import AsyncRecording, AsyncReplay, AsyncReplaySubscription
 from aeron_py.aio.replay_merge import AsyncReplayMerge
+from aeron_py.aio.replication import ReplicationCalls
 from aeron_py.archive import requests
 from aeron_py.archive._call import Call, Request
 from aeron_py.archive._recording_calls import _channel_of
@@ -49,7 +50,7 @@ T = TypeVar("T")
 _RETRY = 0.0005
 
 
-class AsyncArchive(ArchiveCalls, Owner):
+class AsyncArchive(ArchiveCalls, ReplicationCalls, Owner):
     """A session with an archive (``aeron_archive_t``). Made by ``AsyncClient.archive``.
 
     Any number of tasks may use it at once. A call that is cancelled leaves the session as it was; what it asked for may

@@ -7,11 +7,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from aeron_py.archive.signals import RecordingSignalEvent
 from aeron_py.errors import AeronError
 
 T = TypeVar("T")
 Send = Callable[[Any, int], int]
 """Hands a request to C, with the session and a correlation id."""
+
+
+@dataclass(slots=True, weakref_slot=True)
+class Followed:
+    """What comes of a request after its answer.
+
+    Attributes:
+        id: the archive's number for it.
+        signals: in the order in which they came.
+        error: what went wrong in the end.
+    """
+
+    id: int
+    signals: list[RecordingSignalEvent] = field(default_factory=list)
+    error: AeronError | None = None
 
 
 @dataclass(slots=True)
@@ -22,6 +38,7 @@ class Response:
     refused: int | None = None
     """The archive's error code, when the request tolerates it."""
     records: list[Any] = field(default_factory=list)
+    followed: Followed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +52,7 @@ class Request(Generic[T]):
         expected: the number of records that ends a listing; None for what is no listing.
         tolerated: error codes that are a result, not an error.
         recording_id: the recording that it is about, for the error that there is none.
+        follow: whether signals and errors that come later, under the number in its answer, are kept for it.
     """
 
     name: str
@@ -43,6 +61,7 @@ class Request(Generic[T]):
     expected: int | None = None
     tolerated: tuple[int, ...] = ()
     recording_id: int | None = None
+    follow: bool = False
 
 
 class Call(Generic[T]):

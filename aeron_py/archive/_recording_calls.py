@@ -8,6 +8,7 @@ from aeron_py._waiting import Duration
 from aeron_py.archive import requests
 from aeron_py.archive._session_owner import SessionOwner
 from aeron_py.archive.recordings import SourceLocation
+from aeron_py.archive.replication import Replication, begin_replication
 from aeron_py.uri import ChannelUri
 
 if TYPE_CHECKING:
@@ -140,53 +141,76 @@ class RecordingCalls(SessionOwner):
         live_destination: Channel | None = None,
         replication_channel: Channel | None = None,
         source_response_channel: Channel | None = None,
-        channel_tag: int | None = None,
-        subscription_tag: int | None = None,
+        channel_tag_id: int | None = None,
+        subscription_tag_id: int | None = None,
         file_io_max_length: int | None = None,
         session_id: int | None = None,
         credentials: bytes | None = None,
         timeout: Duration | None = None,
-    ) -> int:
-        """Copy a recording of another archive into this one (``replicate``). Signals tell how it goes.
+    ) -> Replication:
+        """Copy a recording of another archive into this one (``replicate``).
+
+        A recording that goes on is followed until it stops, unless there is a ``stop_position``; or, with a
+        ``live_destination``, until the copy has caught up and goes on from the live stream.
 
         Args:
             source_recording_id: the recording there.
             source_control_channel: where the other archive takes requests.
             source_control_stream_id: the stream there.
-            stop_position: where to end; None for no end.
-            recording_id: the recording here to go on with; None for a new one.
-            live_destination: where to join the live stream when the copy has caught up.
+            stop_position: where to end, with the message that reaches it; None for no end.
+            recording_id: the recording here to go on with, from where it stopped; None for a new one.
+            live_destination: where to join the live stream when the copy has caught up: a destination of a
+                multi-destination subscription of this archive.
             replication_channel: what the copy comes over; None for this archive's default.
             source_response_channel: the control address of the other archive, for response channels.
-            channel_tag, subscription_tag: tags of this archive's subscription.
+            channel_tag_id, subscription_tag_id: tags of this archive's subscription, so that others of its media driver
+                can join it (``aeron:udp?tags=...``) and add destinations.
             file_io_max_length: bytes that the other archive reads at a time.
-            session_id: of the recording here.
+            session_id: of the recording here, when it is to be another than the source's.
             credentials: for the other archive.
-            timeout: seconds to wait.
+            timeout: seconds to wait for this archive; the other one is waited for later.
 
         Returns:
-            The replication id, for :meth:`stop_replication`.
+            The replication, which tells how it goes, waits and is resumed.
+
+        Raises:
+            UnknownRecordingError: no ``recording_id`` here; that there is none at the source is told later.
+            ActiveRecordingError: ``recording_id`` is being written.
         """
-        request = requests.replicate(
+        begin = begin_replication(
             source_recording_id,
             source_control_channel,
             source_control_stream_id,
             stop_position=stop_position,
-            dst_recording_id=recording_id,
             live_destination=live_destination,
             replication_channel=replication_channel,
-            src_response_channel=source_response_channel,
-            channel_tag_id=channel_tag,
-            subscription_tag_id=subscription_tag,
+            source_response_channel=source_response_channel,
+            channel_tag_id=channel_tag_id,
+            subscription_tag_id=subscription_tag_id,
             file_io_max_length=file_io_max_length,
-            replication_session_id=session_id,
-            encoded_credentials=credentials,
+            session_id=session_id,
+            credentials=credentials,
         )
-        return self._call(request, timeout)
+        followed = self._call(begin(recording_id), timeout)
+        return Replication(
+            self,
+            begin,
+            followed,
+            source_recording_id=source_recording_id,
+            recording_id=recording_id,
+            stop_position=stop_position,
+        )
 
-    def stop_replication(self, replication_id: int, *, timeout: Duration | None = None) -> bool:
-        """Stop a replication (``tryStopReplication``); returns whether there was one of that id."""
-        return self._call(requests.stop_replication(replication_id), timeout)
+    def stop_replication(self, replication: Replication | int, *, timeout: Duration | None = None) -> bool:
+        """Stop a replication (``tryStopReplication``); returns whether it went on until then.
+
+        Args:
+            replication: the replication, or its ``replication_id``.
+            timeout: seconds to wait.
+        """
+        if isinstance(replication, Replication):
+            return replication.stop(timeout=timeout)
+        return self._call(requests.stop_replication(replication), timeout)
 
 
 def _channel_of(publication: Publication | ExclusivePublication) -> ChannelUri:

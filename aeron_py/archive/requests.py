@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from aeron_py._ffi import ffi, lib
+from aeron_py._ffi import lib
 from aeron_py._owner import Handle
 from aeron_py.archive._call import Request, Response
 from aeron_py.archive._request_parts import (
-    REQUEST_LIMIT,
     accepted,
     encode_channel,
     encode_fragment,
@@ -26,7 +25,7 @@ from aeron_py.archive._request_parts import (
 )
 from aeron_py.archive.recordings import RecordingDescriptor, RecordingSubscription, SourceLocation
 from aeron_py.errors import ArchiveErrorCode, SettingError, archive_error
-from aeron_py.uri import ChannelUri, channel_bytes
+from aeron_py.uri import ChannelUri
 
 Channel = str | ChannelUri
 
@@ -347,43 +346,6 @@ def update_channel(recording_id: int, channel: Channel) -> Request[None]:
         nothing,
         recording_id=recording_id,
     )
-
-
-def replicate(
-    source_recording_id: int, source_control_channel: Channel, source_control_stream_id: int, **params: Any
-) -> Request[int]:
-    name = "replicate"
-    channel = encode_channel(source_control_channel, name)
-    stream_id = int32(source_control_stream_id, "source_control_stream_id", name)
-    recording_id = int64(source_recording_id, "source_recording_id", name)
-    native = ffi.new("aeron_archive_replication_params_t *")
-    lib.aeron_archive_replication_params_init(native)
-    kept: list[Any] = []
-    total = len(channel)
-    for key, value in params.items():
-        if value is None:
-            continue
-        if key == "encoded_credentials":
-            data = ffi.new("char[]", value)
-            credentials = ffi.new("aeron_archive_encoded_credentials_t *", {"data": data, "length": len(value)})
-            kept += [data, credentials]
-            total += len(value)
-            native.encoded_credentials = credentials
-        elif key in ("live_destination", "replication_channel", "src_response_channel"):
-            text = ffi.new("char[]", channel_bytes(value))
-            kept.append(text)
-            total += len(text)
-            setattr(native, key, text)
-        else:
-            setattr(native, key, value)
-    if total > REQUEST_LIMIT:
-        raise SettingError(f"channels and credentials may have {REQUEST_LIMIT} bytes together", operation=name)
-
-    def send(control: Any, id: int, kept: Any = kept) -> int:
-        result: int = lib.shim_control_replicate(control, id, recording_id, stream_id, channel, native)
-        return result
-
-    return Request(name, send, number)
 
 
 def stop_replication(replication_id: int) -> Request[bool]:

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import threading
 import time
+import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from aeron_py._ffi import check, ffi, last_error, lib, text
 from aeron_py._owner import Handle
-from aeron_py.archive._call import Call, Request
+from aeron_py.archive._call import Call, Followed, Request
 from aeron_py.archive._control import CREDENTIALS_LIMIT, start_control
 from aeron_py.archive.context import ArchiveContext
 from aeron_py.archive.recordings import RecordingSubscription, recording_from_event
@@ -83,6 +85,7 @@ class Session:
         self._names: OrderedDict[int, str] = OrderedDict()
         self._forgotten: OrderedDict[int, None] = OrderedDict()
         self._undoing: dict[int, Callable[[int], Request[Any]]] = {}
+        self._followed: weakref.WeakValueDictionary[int, Followed] = weakref.WeakValueDictionary()
         self._undone: deque[Request[Any]] = deque()
         self._event = ffi.new("shim_event_t *")
         self._draining = False
@@ -187,14 +190,21 @@ class Session:
             channel = text(event.data, event.length)
             self._on_record(event.id, RecordingSubscription(event.relevant_id, event.stream_id, channel))
         elif kind == lib.SHIM_EVENT_ARCHIVE_SIGNAL:
-            signal = signal_from_code(event.code)
-            self.signals.append(RecordingSignalEvent(event.id, event.relevant_id, event.position, signal))
+            self._on_signal(event)
         elif kind == lib.SHIM_EVENT_ARCHIVE_CONNECTED:
             self.archive_id, self.control_session_id, self.connected = event.id, event.relevant_id, True
         elif kind == lib.SHIM_EVENT_ARCHIVE_CHALLENGE:
             self._on_challenge(bytes(ffi.buffer(event.data, event.length)))
         elif kind == lib.SHIM_EVENT_ARCHIVE_FAILED:
             self._on_failed(event)
+
+    def _on_signal(self, event: Any) -> None:
+        correlation_id = int.from_bytes(ffi.buffer(event.data, event.length), sys.byteorder, signed=True)
+        kind = signal_from_code(event.code)
+        signal = RecordingSignalEvent(event.id, event.relevant_id, event.position, kind, correlation_id)
+        self.signals.append(signal)
+        if (followed := self._followed.get(correlation_id)) is not None:
+            followed.signals.append(signal)
 
     def _on_response(self, event: Any) -> None:
         call = self._calls.get(event.id)
@@ -204,7 +214,10 @@ class Session:
         if event.code == _ERROR:
             name = self._names.get(event.id, "archive")
             error = archive_error(event.relevant_id, text(event.data, event.length), name, event.id)
-            if call is None or call.done or call.abandoned:
+            if call is None and (followed := self._followed.get(event.id)) is not None:
+                followed.error = error
+                self._unreported.append(error)
+            elif call is None or call.done or call.abandoned:
                 self._end(call)
                 if event.id in self._forgotten:
                     self._unreported.append(error)
@@ -222,6 +235,9 @@ class Session:
                 self._end(call)
         elif call is not None:
             call.response.relevant_id = event.relevant_id
+            if call.request.follow:
+                followed = call.response.followed = Followed(event.relevant_id)
+                self._followed[event.relevant_id] = followed
             self._end(call)
 
     def _on_record(self, correlation_id: int, record: Any) -> None:

@@ -65,6 +65,8 @@ class ArchiveSettings(TypedDict, total=False):
     """The same, checked when a recording is replayed."""
     connect_timeout: float
     """For a client to answer when it connects."""
+    message_timeout: float
+    """For another archive to answer, when this one replicates from it; by default 10."""
     replay_linger_timeout: float
     """That the end of a replay stays readable."""
     session_liveness_check_interval: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["RecordingSignal", "RecordingSignalEvent"]
 
@@ -30,12 +30,14 @@ class RecordingSignalEvent:
         subscription_id: the subscription that records it, as ``start_recording`` returned it; -1 for none.
         position: where the recording was then, in bytes.
         signal: what happened; a plain int when this version does not know it.
+        correlation_id: the number of the request that it came of, or of the replication.
     """
 
     recording_id: int
     subscription_id: int
     position: int
     signal: RecordingSignal | int
+    correlation_id: int = field(default=-1, compare=False)
 
 
 def signal_from_code(code: int) -> RecordingSignal | int:

@@ -353,25 +353,3 @@ def test_ctrl_c_is_heard_at_once(node: ArchivingMediaDriver, what: str) -> None:
             assert child.wait(TIMEOUT) == 0
         finally:
             child.kill()
-
-
-def test_replication(node: ArchivingMediaDriver, node_client: Client, archive: Archive, tmp_path: Path) -> None:
-    recording = record(node_client, archive, new_stream_id())
-    source = node.archive_context()
-    with (
-        ArchiveServer.launch(tmp_path, node.aeron_dir, timeout=START_TIMEOUT) as server,
-        Archive.connect(node_client, server.archive_context(), timeout=START_TIMEOUT) as target,
-    ):
-        replication_id = target.replicate(
-            recording.recording_id,
-            source.control_request_channel,
-            source.control_request_stream_id,
-        )
-        assert replication_id >= 0
-
-        def copied() -> bool:
-            found = target.list_recordings(stream_id=recording.stream_id)
-            return bool(found) and found[0].stop_position == recording.stop_position
-
-        wait_until(copied, timeout=TIMEOUT)
-        assert target.stop_replication(1_000_000) is False
