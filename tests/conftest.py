@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from aeron_py import Client, MediaDriver
-from tests.nodes import archive, node, node_client
+from tests.nodes import archive, module_archive, module_client, node, node_client
 from tests.streams import Pairs
 
-__all__ = ["archive", "client", "driver", "node", "node_client", "pair"]
+__all__ = ["archive", "client", "driver", "module_archive", "module_client", "node", "node_client", "pair"]
 
 # A machine may be busy with other tests: nobody is to be given up for dead because of that.
 PATIENCE = 60.0

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # A cold Java on a busy machine takes its time.
 START_TIMEOUT = 90.0
+CLIENT_TIMEOUT = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -46,4 +47,22 @@ def archive(node: ArchivingMediaDriver, node_client: Client) -> Iterator[Archive
     from aeron_py.archive.client import Archive
 
     with Archive.connect(node_client, node.archive_context(), timeout=START_TIMEOUT) as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+def module_client(node: ArchivingMediaDriver) -> Iterator[Client]:
+    """A client of the node, for all tests of a module."""
+    from aeron_py.client import Client
+
+    with Client.connect(node.aeron_dir, driver_timeout=CLIENT_TIMEOUT) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def module_archive(node: ArchivingMediaDriver, module_client: Client) -> Iterator[Archive]:
+    """A session with the node's archive, for all tests of a module."""
+    from aeron_py.archive.client import Archive
+
+    with Archive.connect(module_client, node.archive_context(), timeout=CLIENT_TIMEOUT) as session:
         yield session

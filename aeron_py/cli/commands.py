@@ -173,10 +173,11 @@ def play(
 ) -> None:
     """Play what was recorded: from a recorder that runs, else from the archive's directory. Keys steer it."""
     from aeron_py.cli import play as _play
+    from aeron_py.cli.sources import Source
 
     status = _play.play(
         context.obj or StopSignal(),
-        _play.Source(archive_dir, aeron_dir, recorder_channel, recorder_stream_id),
+        Source(archive_dir, aeron_dir, recorder_channel, recorder_stream_id),
         start=start,
         end=end,
         pos=pos,
@@ -201,8 +202,9 @@ def sessions(
 ) -> None:
     """List the sessions of playback of the recorder that runs."""
     from aeron_py.cli import play as _play
+    from aeron_py.cli.sources import Source
 
-    print(_play.sessions(_play.Source(archive_dir, aeron_dir, recorder_channel, recorder_stream_id), as_json=as_json))
+    print(_play.sessions(Source(archive_dir, aeron_dir, recorder_channel, recorder_stream_id), as_json=as_json))
 
 
 @app.command()

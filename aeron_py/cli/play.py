@@ -6,8 +6,7 @@ import contextlib
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,23 +14,19 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from aeron_py.archive.catalog import CATALOG_FILE_NAME
-from aeron_py.archive.client import Archive
 from aeron_py.archive.mark import ArchiveMark
-from aeron_py.archive.server import ArchivingMediaDriver, context_from_mark
 from aeron_py.cli import render
 from aeron_py.cli.keys import Keys
+from aeron_py.cli.sources import Played, Source, recorder_client
 from aeron_py.client import Client
-from aeron_py.errors import AeronError, ArchiveConnectionError, NotConnectedError, TimedOutError
-from aeron_py.recorder.playback.client import RecorderClient, RemoteSession
-from aeron_py.recorder.playback.session import Controls, Session
+from aeron_py.errors import AeronError, ArchiveConnectionError, NotConnectedError
+from aeron_py.recorder.playback.controls import Controls
 from aeron_py.recorder.playback.topics import Remap
 
 if TYPE_CHECKING:
     from aeron_py.cli.stopping import StopSignal
 
 _LOOK_EVERY = 0.1
-_ASK_RECORDER = 2.0
 _READ_UP = 10.0
 _SEEK = 10
 _SECOND = 1_000_000_000
@@ -39,23 +34,6 @@ KEYS = (
     "space pause/play  . step  , step back  + faster  - slower  u unlimited  1 real time  "
     "left/right 10 s  home start  t tail  q quit"
 )
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a session comes from.
-
-    Args:
-        archive_dir: of the archive.
-        aeron_dir: of the media driver; None for the one that the archive uses, or a fresh one.
-        control_channel: where a recorder takes requests.
-        control_stream_id: the stream there.
-    """
-
-    archive_dir: Path
-    aeron_dir: Path | None
-    control_channel: str
-    control_stream_id: int
 
 
 def play(
@@ -94,98 +72,38 @@ def play(
         "remap": tuple(Remap.parse(each) for each in remap),
         "loop": loop,
     }
-    with opened(source, options) as (session, told):
-        _tell(session, told, as_json)
+    with Played(source, options, lambda text: print(text, file=sys.stderr, flush=True)) as played:
+        _tell(played, as_json)
         if wait:
-            while not (stop.is_set or _all_listen(session)):
+            while not (stop.is_set or _all_listen(played)):
                 stop.wait(_LOOK_EVERY)
-        if not start_paused and not stop.is_set:
-            session.state = "play"
-        _watch(stop, session)
-        controls = session.controls
-        line = {"pos": controls.pos, "state": controls.state, "ended": controls.ended}
-        if as_json:
-            print(render.as_json(line), flush=True)
-        if controls.ended and not stop.is_set:
-            with contextlib.suppress(TimedOutError):
-                session.wait_ended(_READ_UP)
+        if not start_paused:
+            while not stop.is_set and played.ask(lambda session: session.set(state="play")) is None:
+                pass
+        controls = _watch(stop, played)
+        if controls is not None:
+            line = {"pos": controls.pos, "state": controls.state, "ended": controls.ended}
+            if as_json:
+                print(render.as_json(line), flush=True)
+            if controls.ended and not stop.is_set:
+                with contextlib.suppress(AeronError):
+                    played.session.wait_ended(_READ_UP)
     return 0
 
 
-@contextlib.contextmanager
-def opened(source: Source, options: dict[str, Any]) -> Iterator[tuple[Session | RemoteSession, dict[str, Any]]]:
-    """A session: of the recorder that runs, else on the archive that runs, else on one that is started for it."""
-    with contextlib.ExitStack() as stack:
-        mark = ArchiveMark.read(source.archive_dir)
-        if mark is not None and mark.is_active:
-            aeron_dir = str(source.aeron_dir or mark.aeron_dir)
-            client = stack.enter_context(Client.connect(aeron_dir))
-            remote = _of_recorder(stack, client, source, options)
-            if remote is not None:
-                yield remote, {"aeron_dir": aeron_dir, "session": remote.session_id, "recorder": True}
-                return
-            context = context_from_mark(mark)
-        elif source.aeron_dir is not None and not (source.archive_dir / CATALOG_FILE_NAME).is_file():
-            aeron_dir = str(source.aeron_dir)
-            client = stack.enter_context(Client.connect(aeron_dir))
-            remote = _of_recorder(stack, client, source, options)
-            if remote is None:
-                raise ArchiveConnectionError(
-                    f"no recorder answers on {source.control_channel} stream {source.control_stream_id}: "
-                    "start one with  aeron-py record, or name the archive with --archive-dir"
-                )
-            yield remote, {"aeron_dir": aeron_dir, "session": remote.session_id, "recorder": True}
-            return
-        else:
-            if not (source.archive_dir / CATALOG_FILE_NAME).is_file():
-                raise ArchiveConnectionError(f"no archive has run in {source.archive_dir.absolute()}: name another one")
-            node = stack.enter_context(
-                ArchivingMediaDriver.launch(
-                    source.archive_dir, None if source.aeron_dir is None else str(source.aeron_dir)
-                )
-            )
-            aeron_dir, context = str(node.aeron_dir), node.archive_context()
-            client = stack.enter_context(Client.connect(aeron_dir))
-        archive = stack.enter_context(Archive.connect(client, context))
-        session = stack.enter_context(Session(client, archive, source.archive_dir, **options))
-        yield session, {"aeron_dir": aeron_dir, "session": session.session_id, "recorder": False}
-
-
-def _of_recorder(
-    stack: contextlib.ExitStack, client: Client, source: Source, options: dict[str, Any]
-) -> RemoteSession | None:
-    recorder = stack.enter_context(recorder_client(client, source))
-    try:
-        recorder.sessions()
-    except (TimedOutError, NotConnectedError):
-        return None
-    return stack.enter_context(recorder.open_session(**options))
-
-
-def recorder_client(client: Client, source: Source) -> RecorderClient:
-    """A client of the recorder that the options name."""
-    reply = None if source.control_channel.startswith("aeron:ipc") else "aeron:udp?endpoint=localhost:0"
-    return RecorderClient(
-        client,
-        channel=source.control_channel,
-        stream_id=source.control_stream_id,
-        reply_channel=reply,
-        timeout=_ASK_RECORDER,
-    )
-
-
-def _all_listen(session: Session | RemoteSession) -> bool:
-    topics = session.topics
+def _all_listen(played: Played) -> bool:
+    topics = played.ask(lambda session: session.topics) or {}
     return bool(topics) and all(info.listening for info in topics.values())
 
 
-def _tell(session: Session | RemoteSession, told: dict[str, Any], as_json: bool) -> None:
-    topics = session.topics
+def _tell(played: Played, as_json: bool) -> None:
+    topics = played.session.topics
     if as_json:
+        told = {"aeron_dir": played.aeron_dir, "session": played.session.session_id, "recorder": played.of_recorder}
         rows = {name: {"channel": info.channel, "stream_id": info.stream_id} for name, info in topics.items()}
         print(render.as_json({**told, "topics": rows}), flush=True)
         return
-    print(f"media driver in {told['aeron_dir']}", flush=True)
+    print(f"media driver in {played.aeron_dir}", flush=True)
     lines = [(name, info.channel, info.stream_id, info.recordings) for name, info in sorted(topics.items())]
     print(render.table(("topic", "channel", "stream id", "recordings"), lines), flush=True)
 
@@ -193,7 +111,8 @@ def _tell(session: Session | RemoteSession, told: dict[str, Any], as_json: bool)
 # -- watching and steering
 
 
-def _watch(stop: StopSignal, session: Session | RemoteSession) -> None:
+def _watch(stop: StopSignal, played: Played) -> Controls | None:
+    """Until the end, or until told to stop; the controls at last."""
     console = Console(stderr=True)
     with contextlib.ExitStack() as stack:
         keys = stack.enter_context(Keys())
@@ -203,17 +122,21 @@ def _watch(stop: StopSignal, session: Session | RemoteSession) -> None:
                 console.print(KEYS, style="dim")
             live = stack.enter_context(Live(console=console, refresh_per_second=10, transient=True))
         told = ""
+        controls: Controls | None = None
         while not stop.is_set:
-            controls = session.controls
+            controls = played.controls() or controls
+            if controls is None:
+                continue
             if live is not None:
                 live.update(Text(position_line(controls, told)))
             if controls.ended:
-                return
+                return controls
             key = keys.read(_LOOK_EVERY) if keys.works else stop.wait(_LOOK_EVERY) and ""
             if key == "q":
-                return
+                break
             if key:
-                told = steer(session, key, controls)
+                told = steer(played.session, key, controls)
+    return controls
 
 
 def position_line(controls: Controls, told: str = "") -> str:

@@ -76,6 +76,10 @@ class AwayVolumes:
         self._closed = False
         self.look_for_names()
 
+    def work_with(self, archive: Archive) -> None:
+        """The archive was started anew: from now on this is the session with it."""
+        self._archive = archive
+
     def close(self) -> None:
         """End what runs. May be called twice."""
         with self._lock:

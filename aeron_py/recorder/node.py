@@ -49,6 +49,10 @@ class Node:
     def check(self) -> None:
         """Raise if something that is needed runs no more."""
 
+    def has_driver_of(self, client: Client) -> bool:
+        """Whether the media driver lives that a client is of."""
+        return not client.is_closed
+
     def context(self) -> ArchiveContext:
         """How to reach the archive."""
         raise NotImplementedError
@@ -133,21 +137,42 @@ class JoinedNode(Node):
         assert config.aeron_dir is not None
         self.aeron_dir = config.aeron_dir
         self._checked = 0.0
+        self._driver: tuple[int, float] | None = None
+        self._seen = False
+        self._archive: ArchiveMark | None = None
 
     def check(self) -> None:
         """A client would take ten seconds to notice."""
         now = time.monotonic()
         if now - self._checked >= _CHECK_EVERY:
             self._checked = now
-            info = driver_info(self.aeron_dir, _SILENCE)
-            if info is None or not (info.alive or Path(f"/proc/{info.pid}").exists()):
+            if not self._has_driver():
                 raise DriverTimeoutError(f"the media driver in {self.aeron_dir} runs no more", operation="record")
+            if self._archive is not None and not _runs(self._archive.pid):
+                raise ArchiveConnectionError(
+                    f"the archive in {self._config.archive_dir}, process {self._archive.pid}, runs no more",
+                    operation="record",
+                )
+
+    def _has_driver(self) -> bool:
+        """Whether the driver lives that was there at the last connect, and no later one has taken its place."""
+        info = driver_info(self.aeron_dir, _SILENCE)
+        if info is None or (info.pid, info.start_time) != self._driver:
+            return False
+        return _runs(info.pid) if self._seen else info.alive
+
+    def has_driver_of(self, client: Client) -> bool:
+        return super().has_driver_of(client) and self._has_driver()
 
     def connect(self) -> Client:
         info = driver_info(self.aeron_dir, _SILENCE)
-        if info is None or not info.alive:
+        known = info is not None and (info.pid, info.start_time) == self._driver
+        if info is None or not info.alive or (known and not self._has_driver()):
             raise DriverTimeoutError(f"no media driver runs in {self.aeron_dir}", operation="record")
-        return super().connect()
+        client = super().connect()
+        # A process that can't be seen may be of another container: it is known by its heartbeat alone.
+        self._driver, self._seen = (info.pid, info.start_time), _runs(info.pid)
+        return client
 
     def context(self) -> ArchiveContext:
         settings, directory = self._config.archive, self._config.archive_dir
@@ -168,6 +193,11 @@ class JoinedNode(Node):
                 f"the archive in {directory} is on the media driver in {mark.aeron_dir}, not in {self.aeron_dir}",
                 operation="record",
             )
+        if self._archive is not None and self._archive.start == mark.start and not _runs(self._archive.pid):
+            raise ArchiveConnectionError(
+                f"no archive runs in {Path(directory).absolute()}: process {mark.pid} has ended", operation="record"
+            )
+        self._archive = mark if _runs(mark.pid) else None
         self._own = _places(mark)
         return replace(context_from_mark(mark), message_timeout=settings.message_timeout)
 
@@ -175,6 +205,14 @@ class JoinedNode(Node):
 def node_of(config: RecorderConfig) -> Node:
     """What a configuration asks for."""
     return EmbeddedNode(config) if config.aeron_dir is None else JoinedNode(config)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there, and not only its exit status."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
 
 
 def _places(mark: ArchiveMark) -> frozenset[Place]:

@@ -29,6 +29,7 @@ from aeron_py.recorder.recording import RecordingSet
 if TYPE_CHECKING:
     from aeron_py.archive.client import Archive
     from aeron_py.client import Client
+    from aeron_py.recorder.playback.serving import Serving
 
 __all__ = ["Recorder", "RecorderState"]
 
@@ -79,6 +80,7 @@ class Recorder:
         self._keeper: Keeper | None = None
         self._problem: str | None = None
         self._running_since: float | None = None
+        self._serving: Serving | None = None
 
     @property
     def state(self) -> RecorderState:
@@ -203,20 +205,27 @@ class Recorder:
             try:
                 self._node.start()
                 self._serve()
-            except (AeronError, OSError) as error:
-                self._lost(error.message if isinstance(error, AeronError) else str(error))
+            except AeronError as error:
+                self._lost(error)
+            except OSError as error:
+                self._lost(AeronError(str(error), operation="record"))
             except Exception as error:
                 _log.exception("the recorder failed and goes on")
-                self._lost(repr(error))
+                self._lost(AeronError(repr(error), operation="record"))
             if self._running_since is not None and time.monotonic() - self._running_since > _STEADY:
                 pause = _FIRST_PAUSE
             self._stopping.wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+        if self._serving is not None:
+            self._serving.close()
 
-    def _lost(self, problem: str) -> None:
+    def _lost(self, error: AeronError) -> None:
+        problem = error.message
         if not self._stopping.is_set() and problem != self._problem:
             self._say(f"waiting: {problem}")
         self._state, self._problem = RecorderState.WAITING, problem
+        if self._serving is not None and not self._stopping.is_set():
+            self._serving.lost(error)
 
     def _serve(self) -> None:
         """Connected, until told to stop or something is lost."""
@@ -227,7 +236,7 @@ class Recorder:
             if self.config.record:
                 recording = self._start_recording(stack, client, archive)
             if self.config.play:
-                self._start_playing(stack, client)
+                self._start_playing()
             self._state, self._problem, self._running_since = RecorderState.RUNNING, None, time.monotonic()
             self._say(f"running on the media driver in {self._node.aeron_dir}")
             discovered = False
@@ -280,9 +289,9 @@ class Recorder:
         keeper.start(recording)
         return recording
 
-    def _start_playing(self, stack: contextlib.ExitStack, client: Client) -> None:
-        from aeron_py.recorder.playback.control import ControlServer
+    def _start_playing(self) -> None:
+        if self._serving is None:
+            from aeron_py.recorder.playback.serving import Serving
 
-        # A session of its own: errors of replays come late, and are nobody else's.
-        archive = stack.enter_context(self._node.connect_archive(client))
-        stack.enter_context(ControlServer(client, archive, self.config, say=self._say))
+            self._serving = Serving(self.config, self._node, self._say)
+        self._serving.start()

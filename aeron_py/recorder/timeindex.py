@@ -106,6 +106,13 @@ class TimeIndex:
                 self._add(recording)
         self._asked = time.monotonic()
 
+    def look_again(self) -> None:
+        """Find journals that are new, though the last one seemed to be written still."""
+        with self._lock:
+            self._check_open()
+            if self._finds:
+                self._find()
+
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError(f"the time index of {os.fspath(self._archive_dir)!r} is closed")

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import IO, Any
 import pytest
 
 from aeron_py import Archive, ArchivingMediaDriver, Client
+from aeron_py.archive.mark import ArchiveMark
 from aeron_py.recorder.config import RecorderConfig
 from aeron_py.recorder.playback import ControlServer, RecorderClient
 from tests.cli.test_commands import TIMEOUT, command, run
@@ -130,3 +132,25 @@ def test_what_is_wrong(tmp_path: Path) -> None:
     found = run("play", "--archive-dir", str(tmp_path), "--remap", "nonsense")
     assert found.returncode == 1
     assert "TOPIC=STREAM_ID" in found.stderr
+
+
+def test_its_archive_is_killed(recorded: tuple[Path, dict[str, list[bytes]]]) -> None:
+    """It says so, and goes on when another one runs."""
+    directory, sent = recorded
+    with playing("--archive-dir", str(directory), "--speed", "0.5", "--wait") as (process, told):
+        topics = told["topics"]
+        with (
+            Client.connect(told["aeron_dir"], driver_timeout=TIMEOUT) as client,
+            Listeners(
+                {name: client.add_subscription(each["channel"], each["stream_id"]) for name, each in topics.items()}
+            ) as listeners,
+        ):
+            wait_until(lambda: all(listeners.poll().values()), TIMEOUT)
+            mark = ArchiveMark.read(directory)
+            assert mark is not None
+            os.kill(mark.pid, signal.SIGKILL)
+            listeners.await_all(sent)
+            assert process.wait(TIMEOUT) == 0
+        said = stream(process.stderr).read()
+        assert "waiting: the archive ended" in said
+        assert json.loads(stream(process.stdout).read())["ended"] is True

@@ -28,18 +28,6 @@ from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
-def module_client(node: ArchivingMediaDriver) -> Iterator[Client]:
-    with Client.connect(node.aeron_dir, driver_timeout=TIMEOUT) as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def module_archive(node: ArchivingMediaDriver, module_client: Client) -> Iterator[Archive]:
-    with Archive.connect(module_client, node.archive_context(), timeout=TIMEOUT) as session:
-        yield session
-
-
-@pytest.fixture(scope="module")
 def recorded(node: ArchivingMediaDriver, module_client: Client, module_archive: Archive) -> Recording:
     recording = Recording(module_client, module_archive, node.archive_dir, 9000)
     recording.add(CAMERA)

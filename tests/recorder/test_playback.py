@@ -21,18 +21,6 @@ Open = Callable[..., Session]
 
 
 @pytest.fixture(scope="module")
-def module_client(node: ArchivingMediaDriver) -> Iterator[Client]:
-    with Client.connect(node.aeron_dir, driver_timeout=TIMEOUT) as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def module_archive(node: ArchivingMediaDriver, module_client: Client) -> Iterator[Archive]:
-    with Archive.connect(module_client, node.archive_context(), timeout=TIMEOUT) as session:
-        yield session
-
-
-@pytest.fixture(scope="module")
 def recorded(node: ArchivingMediaDriver, module_client: Client, module_archive: Archive) -> Recording:
     """Sixty batches: on the camera from two publishers one after the other, the log from the middle on."""
     recording = Recording(module_client, module_archive, node.archive_dir, 9000)

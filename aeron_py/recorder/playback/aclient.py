@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from aeron_py._waiting import Duration, seconds
-from aeron_py.errors import AeronError, TimedOutError
+from aeron_py.errors import AeronError, ArchiveConnectionError, TimedOutError
 from aeron_py.recorder.playback import messages
 from aeron_py.recorder.playback.client import (
+    ASK_AGAIN,
     DEFAULT_CHANNEL,
     DEFAULT_STREAM_ID,
     Protocol,
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from aeron_py.aio.client import AsyncClient
     from aeron_py.aio.publication import AsyncExclusivePublication
     from aeron_py.aio.subscription import AsyncSubscription
+    from aeron_py.recorder.playback.controls import Controls
     from aeron_py.recorder.playback.messages import SessionInfo
-    from aeron_py.recorder.playback.session import Controls
     from aeron_py.recorder.playback.topics import TopicInfo, Value
 
 __all__ = ["AsyncRecorderClient", "AsyncRemoteSession"]
@@ -96,21 +97,32 @@ class AsyncRecorderClient:
 
     async def call(self, body: messages.Bodies) -> Any:
         """Send a request and wait for its result; raises as :meth:`RecorderClient.call`."""
+        gone: ArchiveConnectionError | None = None
         try:
             with anyio.fail_after(self._timeout):
-                async with self._lock:
-                    number, message = self._protocol.request(body)
-                    await self._requests.send(message, wait_connected=True)
-                    while True:
-                        reply = await self._replies.receive()
-                        found, result = self._protocol.result(reply.payload, number, body)
-                        if found:
-                            return result
+                while True:
+                    try:
+                        return await self._ask(body)
+                    except ArchiveConnectionError as error:
+                        gone = error  # and nothing of it was done
+                        await anyio.sleep(ASK_AGAIN)
         except TimeoutError:
+            if gone is not None:
+                raise gone from None
             raise TimedOutError(
                 f"no recorder answered on {self._where} within {self._timeout:g} s",
                 operation=type(body).__name__.lower(),
             ) from None
+
+    async def _ask(self, body: messages.Bodies) -> Any:
+        async with self._lock:
+            number, message = self._protocol.request(body)
+            await self._requests.send(message, wait_connected=True)
+            while True:
+                reply = await self._replies.receive()
+                found, result = self._protocol.result(reply.payload, number, body)
+                if found:
+                    return result
 
 
 class AsyncRemoteSession:

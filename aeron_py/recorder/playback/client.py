@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from aeron_py._waiting import Duration, seconds, wait_for
-from aeron_py.errors import AeronError, SettingError, TimedOutError
+from aeron_py.errors import AeronError, ArchiveConnectionError, SettingError, TimedOutError
 from aeron_py.recorder.playback import messages
+from aeron_py.recorder.playback.controls import Controls
 from aeron_py.recorder.playback.messages import VERSION, Reply, ReplyTo, Request, SessionInfo
-from aeron_py.recorder.playback.session import Controls
 from aeron_py.recorder.playback.topics import Remap, TopicInfo, Value
 from aeron_py.uri import ChannelUri
 
@@ -31,6 +31,8 @@ DEFAULT_STREAM_ID = 900_000
 _ALIAS = "file:aeron-py/control"
 _REPLY_STREAMS = 2_000_000
 _PAUSE = 0.0005
+ASK_AGAIN = 0.1
+"""Seconds after which a recorder is asked again whose archive is gone."""
 
 
 class Protocol:
@@ -112,7 +114,7 @@ class RecorderClient:
         stream_id: the stream there.
         reply_channel: where the recorder is to answer, seen from both sides; with port 0 any that is free. None for
             ``aeron:ipc``, when that is the control channel.
-        timeout: seconds that an answer may take.
+        timeout: seconds that an answer may take, and that the recorder may wait for its archive meanwhile.
 
     Raises:
         SettingError: a bad argument.
@@ -163,16 +165,27 @@ class RecorderClient:
         return found
 
     def call(self, body: messages.Bodies) -> Any:
-        """Send a request and wait for its result.
+        """Send a request and wait for its result; while the recorder's archive is gone, for that to be back.
 
         Raises:
             AeronError: it was refused; a class of its own where there is one.
+            ArchiveConnectionError: the recorder still waits for its archive after ``timeout``.
             TimedOutError: no answer within ``timeout``.
         """
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                return self._ask(body, deadline)
+            except ArchiveConnectionError:
+                # Nothing of it was done.
+                if time.monotonic() + ASK_AGAIN > deadline:
+                    raise
+                time.sleep(ASK_AGAIN)
+
+    def _ask(self, body: messages.Bodies, deadline: float) -> Any:
         with self._lock:
             number, message = self._protocol.request(body)
             operation = type(body).__name__.lower()
-            deadline = time.monotonic() + self._timeout
             while self._requests.offer_nowait(message) < 0:
                 if time.monotonic() > deadline or self._requests.is_closed:
                     self._requests.offer(message)  # says why, and may still go through

@@ -6,18 +6,21 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from aeron_py.errors import AeronError, OfferResult, SettingError
+from aeron_py.errors import AeronError, ArchiveConnectionError, OfferResult, SettingError
 from aeron_py.recorder.away import AwayVolumes
 from aeron_py.recorder.playback import messages
+from aeron_py.recorder.playback.controls import Controls
+from aeron_py.recorder.playback.kept import KeptSession
 from aeron_py.recorder.playback.messages import VERSION, Failure, RecordedValue, Reply, Request, SessionInfo
 from aeron_py.recorder.playback.pacer import Pacer
-from aeron_py.recorder.playback.session import Controls, Session, StreamIdSource
+from aeron_py.recorder.playback.places import StreamIdSource
+from aeron_py.recorder.playback.session import Session
 from aeron_py.recorder.timeindex import TimeIndex
 from aeron_py.recorder.volumes import Volumes
 from aeron_py.uri import ChannelUri
@@ -63,6 +66,7 @@ class ControlServer:
         config: ``archive_dir``, ``archive_cmds``, ``control``, ``sessions`` and ``stream_ids`` are what counts.
         index: what was recorded when; None to open it.
         say: told of volumes that are fetched, in words.
+        kept: sessions of an earlier server, with the names of their clients.
 
     Raises:
         CatalogError: no archive in that directory.
@@ -77,6 +81,7 @@ class ControlServer:
         *,
         index: TimeIndex | None = None,
         say: Callable[[str], object] = lambda text: None,
+        kept: Iterable[tuple[KeptSession, str]] = (),
     ) -> None:
         self.config = config
         self._client, self._archive = client, archive
@@ -99,6 +104,8 @@ class ControlServer:
             self._subscription = stack.enter_context(
                 client.add_subscription(config.control.channel, config.control.stream_id)
             )
+            for each, owner in kept:
+                self._restore(each, owner)
             self._closing = stack.pop_all()
         self._thread = threading.Thread(target=self._run, name="aeron-py control", daemon=True)
         self._thread.start()
@@ -107,6 +114,56 @@ class ControlServer:
     def sessions(self) -> list[Session]:
         """Those that are open."""
         return [session for session, _ in self._sessions.values()]
+
+    # -- over the death of an archive, or of a media driver
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the archive is gone."""
+        return self._pacer.problem is not None
+
+    def ask_archive(self, timeout: float) -> None:
+        """Raises when the archive does not answer, or was lost."""
+        if self._pacer.problem is not None:
+            raise self._pacer.problem
+        self._pacer.archive.list_recordings(limit=1, timeout=timeout)
+
+    def lost(self, problem: AeronError) -> None:
+        """The archive is gone: sessions stand still, and whoever asks hears why, until :meth:`go_on`."""
+        self._pacer.lost(problem)
+
+    def go_on(self, archive: Archive) -> None:
+        """The archive is back: sessions go on where all that they published ends.
+
+        Raises:
+            ArchiveConnectionError, TimedOutError: it is not.
+        """
+        self._archive = archive
+        if self._away is not None:
+            self._away.work_with(archive)
+        self.index.look_again()
+        self._pacer.go_on(archive)
+
+    def keep(self) -> list[tuple[KeptSession, str]]:
+        """Its sessions, with the names of their clients, for the next server; after it was :meth:`lost`."""
+        return [(session.keep(), owner) for session, owner in list(self._sessions.values())]
+
+    def _restore(self, kept: KeptSession, owner: str) -> None:
+        for _, stream_id in kept.places.values():
+            self._stream_ids.take(stream_id)
+        session = Session.restore(
+            self._client,
+            self._archive,
+            self.config.archive_dir,
+            kept,
+            patience=self.config.sessions.idle_timeout,
+            index=self.index,
+            stream_ids=self._stream_ids,
+            pacer=self._pacer,
+            away=self._away,
+        )
+        self._sessions[kept.session_id] = session, owner
+        self._seen[kept.session_id] = time.monotonic()
 
     def close(self) -> None:
         """End it and its sessions. May be called twice."""
@@ -211,8 +268,7 @@ class ControlServer:
         now = time.monotonic()
         timeout = self.config.sessions.idle_timeout
         for name, (session, owner) in list(self._sessions.items()):
-            peer = self._peers.get(owner)
-            if session.listening or (peer is not None and peer.publication.is_connected):
+            if session.listening or self._is_there(owner):
                 self._seen[name] = now
             elif now - self._seen.get(name, now) > timeout:
                 self._end(name)
@@ -223,6 +279,10 @@ class ControlServer:
                 del self._peers[owner]
                 self._guard(peer.publication.close)
 
+    def _is_there(self, client: str) -> bool:
+        peer = self._peers.get(client)
+        return peer is not None and peer.publication.is_connected
+
     def _end(self, name: str) -> None:
         session, _ = self._sessions.pop(name)
         self._seen.pop(name, None)
@@ -232,6 +292,11 @@ class ControlServer:
 
     def _answer(self, request: Request) -> Any:
         body = request.body
+        if (problem := self._pacer.problem) is not None:
+            raise ArchiveConnectionError(
+                f"the recorder waits for its archive, and goes on when it is back: {problem.message}",
+                operation="control",
+            )
         if isinstance(body, messages.Open):
             return self._open(request.client, body)
         if isinstance(body, messages.Sessions):
@@ -247,6 +312,8 @@ class ControlServer:
             ]
         session = self._find(body.session)
         self._seen[body.session] = time.monotonic()
+        if not self._is_there(self._sessions[body.session][1]):
+            self._sessions[body.session] = session, request.client  # one that has come back by another name
         if isinstance(body, messages.Get):
             return session.controls
         if isinstance(body, messages.Set):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from aeron_py.recorder.playback.part import Part, Stage
 
 if TYPE_CHECKING:
-    from aeron_py.recorder.playback.lane import Lane
+    from aeron_py.recorder.playback.lanes import Lanes
     from aeron_py.recorder.playback.pacer import Track
-    from aeron_py.recorder.playback.recordings import Recordings
     from aeron_py.recorder.timeindex import TimeIndex
 
 __all__ = ["Goals"]
@@ -25,34 +23,29 @@ class Goals:
     Args:
         index: what was recorded when.
         track: of the session.
-        lanes: of the session, by topic.
-        recordings: of the archive.
+        lanes: of the session.
         end: of the session.
     """
 
-    def __init__(
-        self, index: TimeIndex, track: Track, lanes: Mapping[str, Lane], recordings: Recordings, end: int | None
-    ) -> None:
-        self._index, self._track, self._lanes, self._recordings = index, track, lanes, recordings
+    def __init__(self, index: TimeIndex, track: Track, lanes: Lanes, end: int | None) -> None:
+        self._index, self._track, self._lanes = index, track, lanes
         known = index.end_ns or 0
         self.until_ns = known if end is None else min(end, known)
         """The recorded time up to which it plays."""
         self._from_ns = track.status.position
-        positions = index.image_at(self.until_ns).positions
+        image = index.image_at(self.until_ns)
         self._goals: dict[Part, int] = {}
-        for lane in lanes.values():
-            for part in lane.parts:
-                ends = [positions[info.index][1] for info in part.infos if info.index in positions]
-                part.limit = self._goals[part] = max([*ends, part.position])
+        for part in lanes.parts:
+            part.limit = self._goals[part] = max(part.position_in(image), part.position)
 
     def push(self) -> None:
         """Raise the limits, but no further before what comes out than what a pause may still let through."""
-        for lane in self._listening():
+        for lane in self._lanes.listening:
             for part in lane.parts:
                 goal = self._goals.get(part, part.cursor)
                 if part.stage is Stage.RUNNING and part.position < goal:
                     # Where a term ends, a frame ends.
-                    term = self._recordings.find(part.recording_id).term_buffer_length
+                    term = self._lanes.recordings.find(part.recording_id).term_buffer_length
                     ahead = (part.sent & -term) + max(term, _WINDOW // term * term)
                     if ahead > part.position:
                         self._track.raise_to(part.slot, min(goal, ahead))
@@ -60,8 +53,8 @@ class Goals:
     @property
     def reached(self) -> bool:
         """Whether all was published for which somebody listens; somebody must, unless there is nothing to play."""
-        lanes = self._listening()
-        return bool(lanes or not self._lanes) and all(
+        lanes = self._lanes.listening
+        return bool(lanes or not self._lanes.by_topic) and all(
             part.stage is Stage.DONE or part.sent >= self._goals.get(part, 0) for lane in lanes for part in lane.parts
         )
 
@@ -71,7 +64,7 @@ class Goals:
             return self.until_ns
         sent = [
             (info.index, part.sent)
-            for lane in self._listening()
+            for lane in self._lanes.listening
             for part in lane.parts
             if part.stage is not Stage.DONE and part.sent < self._goals.get(part, 0)
             for info in part.infos
@@ -85,6 +78,3 @@ class Goals:
             else:
                 high = middle
         return low
-
-    def _listening(self) -> list[Lane]:
-        return [lane for lane in self._lanes.values() if lane.listening]

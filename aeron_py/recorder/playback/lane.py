@@ -52,6 +52,8 @@ class Lane:
         self.channel = channel
         self.stream_id = stream_id
         self.parts: list[Part] = []
+        self.heard = False
+        """Whether anybody subscribed when it was looked at last, with a media driver that lived."""
         self._make_part = make_part
         alias = f"{PLAYBACK_ALIAS}/{session}/" + "".join(c if c not in "|,?" else "_" for c in topic)
         uri = ChannelUri.parse(channel)
@@ -112,7 +114,7 @@ class Lane:
             if probe is None:
                 return
             self._probe, self._adding = probe, None
-        listening = self.listening
+        listening = self.heard = self.listening
         for may_start, part in self._playable():
             part.work(listening=listening, may_start=may_start)
 

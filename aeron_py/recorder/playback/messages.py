@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from aeron_py.errors import AeronError, ArchiveConnectionError, ClosedError, SettingError, TimedOutError
-from aeron_py.recorder.playback.session import Controls
+from aeron_py.recorder.playback.controls import Controls
 from aeron_py.recorder.playback.topics import Remap, TopicInfo
 
 __all__ = ["VERSION", "Body", "Failure", "Reply", "ReplyTo", "Request", "SessionInfo", "decode_request"]

@@ -38,6 +38,12 @@ class Worked(Protocol):
     def on_replay_error(self, error: ArchiveError) -> None:
         """The archive tells that a replay failed; it may be another's."""
 
+    def lost(self) -> None:
+        """The archive is gone: stand still."""
+
+    def go_on(self) -> None:
+        """The archive is back."""
+
 
 class TrackStatus(NamedTuple):
     """Where a track stands.
@@ -151,7 +157,7 @@ class Pacer(Owner):
         self._stop = False
         self._told = ""
         self.problem: AeronError | None = None
-        """What ended all playback: the archive or the media driver is gone. Begin anew with a new client."""
+        """Why nothing is played: the archive or the media driver is gone. See :meth:`go_on`."""
         self.archive = Archive.connect(client, archive.context)
         """For replays."""
         out = ffi.new("shim_pace_t **")
@@ -183,12 +189,46 @@ class Pacer(Owner):
         """Have a session's ``work`` called from now on."""
         with self._lock:
             self._sessions.append(session)
+        if self.problem is not None:
+            session.lost()
         self.wake()
 
     def forget(self, session: Worked) -> None:
         """Not any more."""
         with self._lock, contextlib.suppress(ValueError):
             self._sessions.remove(session)
+
+    def lost(self, problem: AeronError) -> None:
+        """The archive or the media driver is gone: sessions stand still, and raise this. It looks by itself, too."""
+        with self._lock:
+            if self.problem is not None:
+                return
+            self.problem = problem
+            sessions = list(self._sessions)
+        for session in sessions:
+            session.lost()
+
+    def go_on(self, archive: Archive) -> None:
+        """The archive is back: sessions go on where all that was published ends.
+
+        Args:
+            archive: a session with it; the pacer connects one of its own in the same way.
+
+        Raises:
+            ArchiveConnectionError, TimedOutError: it is not.
+        """
+        self.archive.close()
+        self.archive = Archive.connect(self.client, archive.context)
+        with self._lock:
+            self.problem, self._told = None, ""
+            sessions = list(self._sessions)
+        try:
+            for session in sessions:
+                session.go_on()
+        except BaseException as error:
+            self.lost(error if isinstance(error, AeronError) else AeronError(str(error), operation="playback"))
+            raise
+        self.wake()
 
     def wake(self) -> None:
         """Have the sessions looked after at once."""
@@ -222,14 +262,16 @@ class Pacer(Owner):
         if self.problem is not None or not sessions:
             return
         if self.client.is_closed or self.archive.closed:
-            self.problem = self.client._handle.explain("playback") or ClosedError(
-                "the client of playback is closed", operation="playback"
-            )
-            raise self.problem
+            closed = ClosedError("the client of playback is closed", operation="playback")
+            self._tell(self.client._handle.explain("playback") or closed)
+            return
         for error in self.archive.poll_errors():
             if isinstance(error, ArchiveError):
                 for session in sessions:
                     session.on_replay_error(error)
         if self.archive._session.failure is not None:
-            self.problem = self.archive._session.lost("playback")
-            raise self.problem
+            self._tell(self.archive._session.lost("playback"))
+
+    def _tell(self, problem: AeronError) -> None:
+        self.lost(problem)
+        raise problem

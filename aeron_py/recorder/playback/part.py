@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aeron_py._pending import PendingAdd
     from aeron_py.archive._call import Call
     from aeron_py.counters import Counter
-    from aeron_py.recorder.entries import StreamInfo
+    from aeron_py.recorder.entries import Image, StreamInfo
 
 __all__ = ["Part", "Stage"]
 
@@ -25,6 +25,8 @@ LIMIT_COUNTER_TYPE = 1900
 """The type of the counters that bound replays of sessions."""
 
 _RETRY = 0.5
+
+Whole = Callable[["Part", int, int, int | None], int]
 
 
 class Stage(enum.Enum):
@@ -38,6 +40,7 @@ class Stage(enum.Enum):
     DRAINING = "all was sent, its subscribers still read"
     DONE = "played"
     STOPPING = "it is being stopped"
+    LEFT = "its archive is gone, its subscribers still read"
 
 
 class Part:
@@ -89,8 +92,12 @@ class Part:
         self._closing: tuple[int, int] | None = None
         self._sent: tuple[int, int] | None = None
         self._sent_seen = 0
+        self._drained_at = 0
+        self._sent_seen = 0
+        self._drained_at = 0
+        self.begun = 0
+        """Where its last replay began."""
         self._not_before = 0.0
-        self._look_at = 0.0
 
     # -- its history
 
@@ -129,10 +136,14 @@ class Part:
     def sent(self) -> int:
         """Up to where its replay has published it."""
         if self._sent is not None:
-            value = self._pacer.client.counters.value(*self._sent)
-            if value is not None:
-                self._sent_seen = max(self._sent_seen, value)
+            with contextlib.suppress(AeronError):  # as far as was seen, when the media driver is gone
+                self._sent_seen = max(self._sent_seen, self._pacer.client.counters.value(*self._sent) or 0)
         return max(self.cursor, self._sent_seen)
+
+    def position_in(self, image: Image) -> int:
+        """Where it stood at a time."""
+        known = [image.positions[info.index][1] for info in self.infos if info.index in image.positions]
+        return max(known, default=self.start)
 
     @property
     def settled(self) -> bool:
@@ -222,7 +233,7 @@ class Part:
 
     def _begin(self) -> None:
         try:
-            self.cursor = self._find_begin(self)
+            self.cursor = self.begun = self._find_begin(self)
             if self.stop is not None and self.cursor >= self.limit:
                 self._pass()  # what there was, was purged
                 return
@@ -287,25 +298,62 @@ class Part:
             self.stage = Stage.RUNNING
 
     def _end(self) -> None:
-        stop = self.stop
-        if stop is None or self.sent < stop or self.position < stop:
+        assert self._sent is not None
+        sent, stop = self.sent, self.stop
+        if self._pacer.client.counters.value(*self._sent) is None:
+            # The archive gave it up, since all who listened were gone for a moment.
+            self.cursor = sent
+            self._let_go_of_counter()
+            self._forget_replay()
+            self.stage = Stage.IDLE
+            return
+        if stop is None or sent < stop or self.position < stop:
             return
         # Without its counter a replay that has come to the counter's last value ends, and takes nothing back.
         self._let_go_of_counter()
         self.cursor = self.limit = max(stop, self.limit)
+        self._drained_at = self.cursor
         self.stage = Stage.DRAINING
 
     def drained(self, readers: dict[tuple[int, int], int]) -> None:
         """Look whether all subscribers have read it, at their positions by session and stream."""
         session_id = self.session_id
-        if self.stage is Stage.DRAINING and session_id is not None:
+        if self.stage in (Stage.DRAINING, Stage.LEFT) and session_id is not None:
             position = readers.get((session_id, self._stream_id))
-            if position is None or position >= self.cursor:
+            if position is None or position >= self._drained_at:
                 self._forget_replay()
-                self.stage = Stage.DONE
+                self.stage = Stage.DONE if self.stage is Stage.DRAINING else Stage.IDLE
+
+    def lost(self, read: dict[tuple[int, int], int], whole: Whole) -> None:
+        """The archive is gone, and its replay with it: go on after what that has published.
+
+        Args:
+            read: how far subscribers are, see :func:`readers`.
+            whole: tells up to where a publication is whole: from the part, its registration, the position it told last,
+                and how far its subscribers are.
+        """
+        published, session_id = self._sent, self.session_id
+        end = self.sent
+        if published is not None and session_id is not None:
+            with contextlib.suppress(AeronError, OSError):
+                end = whole(self, published[1], end, read.get((session_id, self._stream_id)))
+        if self._adding is not None:
+            self._adding.cancel()
+        self._let_go_of_counter()
+        self._adding = self._call = self._stop_call = self._closing = self.error = None
+        self._not_before, self._sent_seen = 0.0, 0
+        if self.stage is Stage.DONE or (self.stage is Stage.DRAINING and end >= self.cursor):
+            return
+        if self.stage is not Stage.STOPPING and self.stage is not Stage.IDLE:
+            self.cursor = end
+        self.limit = self.cursor
+        self._sent, self._drained_at = None, end
+        self.stage = Stage.IDLE if published is None else Stage.LEFT
 
     def stop_replay(self) -> None:
         """Stop its replay, if there is one: nothing of it comes out any more."""
+        if self.stage is Stage.LEFT:
+            return
         if self._adding is not None:
             self._adding.cancel()
             self._adding = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import threading
@@ -14,11 +13,9 @@ from aeron_py.errors import AeronError, ArchiveError
 from aeron_py.recorder.playback.feed import LIVE_LAG, Feed
 from aeron_py.recorder.playback.gate import Gate
 from aeron_py.recorder.playback.goals import Goals
-from aeron_py.recorder.playback.lane import Lane
+from aeron_py.recorder.playback.kept import KeptSession
+from aeron_py.recorder.playback.lanes import Lanes
 from aeron_py.recorder.playback.pacer import FOREVER, Pacer
-from aeron_py.recorder.playback.part import Part, Stage
-from aeron_py.recorder.playback.positions import publications, readers, recorded
-from aeron_py.recorder.playback.recordings import Recordings
 from aeron_py.recorder.playback.topics import TopicFilter
 
 if TYPE_CHECKING:
@@ -37,10 +34,6 @@ TAIL: Final = "tail"
 _STEPS_AHEAD = 160
 _STREAMS_EVERY = 0.1
 _SETTLE_AT_MOST = 5.0
-_STOP_AT_MOST = 5.0
-_READ_AT_MOST = 0.1
-_PAUSE = 0.0005
-_CYCLES = 3
 _BUSY, _CALM = 0.004, 0.02
 _FETCH_AHEAD = 10e9  # nanoseconds of the clock that a volume is fetched before it is due
 
@@ -71,7 +64,6 @@ class Player:
         self.lock = threading.RLock()
         self.index = index
         self.archive_dir = archive_dir
-        self.lanes: dict[str, Lane] = {}
         self.mode: Mode = PAUSE
         self.speed = 1.0
         self.start: int | None = None
@@ -80,21 +72,19 @@ class Player:
         self.ended = False
         """Whether the end was reached: that which was set, or of what there is."""
         self._pacer = pacer
-        self._session = session
-        self._topics = topics
-        self._place = place
-        self._parts: dict[int, Part] = {}
-        self._all_parts: list[Part] = []
-        self._ignored: set[int] = set()
-        self._recordings = Recordings(archive_dir)
         self._streams_at = 0.0
         self._settling: float | None = None
         self._goals: Goals | None = None
         self._empty = True
+        self._left_at: int | None = None
+        self._seen_ns = 0
+        self._awaited: frozenset[str] = frozenset()
+        self._await_until = 0.0
         self.track = pacer.add()
-        self._feed = Feed(index, self.track, self._part_of)
         self._gate = Gate(away, index)
-        self._refresh_streams()
+        self.lanes = Lanes(pacer, self.track, index, archive_dir, session, topics, place, self._gate)
+        self._feed = Feed(index, self.track, self.lanes.part_of)
+        self.lanes.refresh()
         self.seek(self.begin)
         pacer.look_after(self)
 
@@ -123,7 +113,7 @@ class Player:
     def pos(self) -> int:
         """Recorded time, nanoseconds since 1970."""
         with self.lock:
-            if self.mode == TAIL:
+            if self.mode == TAIL and not self._awaited:
                 now = time.time_ns() if self.index.is_live else self.index.end_ns or 0
                 return min(now, FOREVER if self.end is None else self.end)
             return self.track.status.position if self._goals is None else self._goals.delivered_ns()
@@ -132,16 +122,7 @@ class Player:
     def consumed(self) -> bool:
         """Whether all that was to be played until now was read by those who listen."""
         with self.lock:
-            lanes = [lane for lane in self.lanes.values() if lane.listening]
-            if not all(lane.played and lane.settled for lane in lanes):
-                return False
-            read = readers(self._pacer.client.counters)
-            for lane in lanes:
-                for part in lane.parts:
-                    session_id = part.session_id
-                    if session_id is not None and read.get((session_id, lane.stream_id), FOREVER) < part.position:
-                        return False
-            return True
+            return self.lanes.consumed
 
     # -- being told
 
@@ -151,47 +132,18 @@ class Player:
             self._goals = None
             self.ended = False
             self._gate.stand(time_ns)
+            self._awaited = frozenset()
             image = self.index.image_at(time_ns)
             self.track.pause()
-            read = self._read_up()
+            read = self.lanes.read_up()
             self.track.seek(time_ns)
-            for part in self._all_parts:
-                known = [image.positions[info.index][1] for info in part.infos if info.index in image.positions]
-                part.live = False
-                part.seek(max(known, default=part.start), read)
-                self.track.raise_to(part.slot, part.cursor)
-            self._await_stopped()
+            self.lanes.seek(image, read)
             self._feed.read_on(time_ns)
             if self.mode == TAIL:
                 self.mode = PLAY
             if self.mode == PLAY:
                 self._go()
             self._pacer.wake()
-
-    def _read_up(self) -> dict[tuple[int, int], int]:
-        """Give subscribers a moment to read what was published; how far they are."""
-        deadline = time.monotonic() + _READ_AT_MOST
-        while True:
-            running = [part for part in self._all_parts if part.stage is Stage.RUNNING]
-            read = readers(self._pacer.client.counters) if running else {}
-            if time.monotonic() >= deadline or all(part.read_up(read) for part in running):
-                return read
-            time.sleep(_PAUSE)
-
-    def _await_stopped(self) -> None:
-        """Wait until whoever subscribes from now on hears nothing of replays that were stopped."""
-        stopping = [part for part in self._all_parts if part.stage is Stage.STOPPING]
-        deadline = time.monotonic() + _STOP_AT_MOST
-        for part in stopping:
-            while part.stage is Stage.STOPPING and time.monotonic() < deadline:
-                part.work_stop()
-                if part.stage is Stage.STOPPING:
-                    time.sleep(_PAUSE)
-        # The archive has noted it. It acts on it before it answers requests that come after that; then the media driver
-        # hears of the end of the replay before it hears of new subscribers.
-        with contextlib.suppress(AeronError):
-            for _ in range(_CYCLES if stopping else 0):
-                self._pacer.archive.get_start_position(stopping[0].recording_id, timeout=_STOP_AT_MOST)
 
     def step(self, batches: int) -> int:
         """Play so many batches at once, or go back so many; how many there were."""
@@ -216,7 +168,7 @@ class Player:
         asked = batches + 1
         while True:
             ticks = self.index.ticks_before(here + 1, asked)
-            ours = [tick for tick in ticks if any(index in self._parts for index, _ in tick.positions)]
+            ours = [tick for tick in ticks if any(index in self.lanes for index, _ in tick.positions)]
             if len(ours) > batches or len(ticks) < asked:
                 break
             asked *= 4
@@ -235,8 +187,9 @@ class Player:
     def set_mode(self, mode: Mode) -> None:
         """Play, pause or tail."""
         with self.lock:
-            if mode == self.mode:
+            if mode == self.mode and not self._awaited:
                 return
+            self._awaited = frozenset()
             if mode == PAUSE:
                 if self._goals is not None or self.mode == TAIL:
                     self._stand(self.pos)
@@ -262,7 +215,7 @@ class Player:
             if self._goals is not None:
                 self._stand(self.pos)
             self.speed = speed
-            if self.mode == PLAY:
+            if self.mode == PLAY and not self._awaited:
                 self._go()
             self._pacer.wake()
 
@@ -280,7 +233,7 @@ class Player:
                 self.seek(end)
             else:
                 self._stand(here)
-                if self.mode == PLAY:
+                if self.mode == PLAY and not self._awaited:
                     self._go()
             self._pacer.wake()
 
@@ -288,8 +241,7 @@ class Player:
         """Stop playing."""
         self._pacer.forget(self)
         with self.lock:
-            for lane in self.lanes.values():
-                lane.close()
+            self.lanes.close()
             self._feed.close()
             self.track.close()
 
@@ -299,14 +251,15 @@ class Player:
         """Have time go on, when the replays are there."""
         self.track.pause()
         self.ended = False
+        self._awaited = frozenset()
         self._settling = time.monotonic() + _SETTLE_AT_MOST
         if math.isinf(self.speed):
-            self._refresh_streams()
-            self._goals = Goals(self.index, self.track, self.lanes, self._recordings, self._until)
+            self.lanes.refresh()
+            self._goals = Goals(self.index, self.track, self.lanes, self._until)
 
     def _stand(self, time_ns: int) -> None:
         """Stand at a time, whatever was played beyond: that is passed over later."""
-        stood = [(part, part.position) for part in self._all_parts]
+        stood = [(part, part.position) for part in self.lanes.parts]
         self._goals = None
         self.track.seek(time_ns)
         for part, position in stood:
@@ -332,25 +285,9 @@ class Player:
         self._goals = None
         self._settling = None
         self.mode = TAIL
-        self._refresh_streams()
-        self._follow()
+        self.lanes.refresh()
+        self.lanes.follow()
         self.track.play(1.0, FOREVER)
-
-    def _follow(self) -> None:
-        """Let what is recorded now be played as the archive has it, and what has ended to its end."""
-        counters = recorded(self._pacer.client.counters)
-        for part in self._all_parts:
-            stop = part.stop
-            if stop is not None:
-                self.track.raise_to(part.slot, stop)
-                part.limit = max(part.limit, stop)
-                part.live = False
-                continue
-            found = counters.get((part.recording_id, part.infos[-1].session_id))
-            if found is not None:
-                part.live = True
-                self.track.follow(part.slot, *found)
-            part.limit = max(part.limit, self.track.position(part.slot))
 
     # -- the work of the pacer's thread
 
@@ -360,10 +297,13 @@ class Player:
             if self.track._handle.closed:
                 return _CALM
             self._look_for_streams()
-            for lane in self.lanes.values():
+            for lane in self.lanes:
                 lane.work()
-            self._look_at_counters()
-            if self.mode == TAIL:
+            self.lanes.look_at_counters()
+            self._seen_ns = self.track.status.position if self._goals is None else self._goals.until_ns
+            if self._awaited:
+                self._await_listeners()
+            elif self.mode == TAIL:
                 self._work_tail()
             elif self._is_held():
                 self._settling = None
@@ -374,16 +314,13 @@ class Player:
                 if self.mode == PLAY:
                     self._work_play()
             busy = self._settling is not None or self._goals is not None
-            busy = busy or any(not lane.settled for lane in self.lanes.values())
+            busy = busy or not self.lanes.settled
             return _BUSY if busy else _CALM
 
     def on_replay_error(self, error: ArchiveError) -> None:
         """The archive tells that a replay failed; it may be another's."""
         with self.lock:
-            for part in self._all_parts:
-                if part.correlation_id == error.correlation_id != -1:
-                    self._recordings.forget(part.recording_id)
-                    part.failed(error)
+            self.lanes.on_replay_error(error)
 
     def _is_held(self) -> bool:
         """Whether it waits for what is away."""
@@ -397,14 +334,13 @@ class Player:
             self._stand(self._until or 0)
         here = self.track.status.position
         if self._gate.opens(here, int(_FETCH_AHEAD * self._pace)) and self.consumed:
-            self._refresh_streams()
+            self.lanes.refresh()
             self.seek(here)
         return self._gate.holds(here)
 
     def _work_play(self) -> None:
         if self._settling is not None:
-            settled = all(lane.settled for lane in self.lanes.values())
-            if not settled and time.monotonic() < self._settling:
+            if not self.lanes.settled and time.monotonic() < self._settling:
                 return
             self._settling = None
             self.track.play(self.speed, FOREVER if self.end is None else self.end)
@@ -421,7 +357,7 @@ class Player:
 
     def _work_unlimited(self) -> None:
         if self._settling is not None:
-            if not all(lane.ready for lane in self.lanes.values()):
+            if not all(lane.ready for lane in self.lanes):
                 return
             self._settling = None
         assert self._goals is not None
@@ -435,13 +371,13 @@ class Player:
                 self._at_end()
 
     def _work_tail(self) -> None:
-        for part in self._all_parts:
+        for part in self.lanes.parts:
             part.limit = max(part.limit, self.track.position(part.slot))
         if self.end is not None and time.time_ns() >= self.end:
             self._stand(self.end)
             self._at_end()
         elif not self.index.is_live:
-            if self.loop and self._all_parts:
+            if self.loop and self.lanes.parts:
                 self._at_end()
             else:
                 self.ended = True  # for as long as nobody records
@@ -462,70 +398,87 @@ class Player:
             self._tail()
         self.ended = True
 
-    def _part_of(self, index: int) -> Part | None:
-        """The part that a stream of the time index is of, None when it is not played."""
-        part = self._parts.get(index)
-        if part is None and index not in self._ignored:
-            self._refresh_streams()
-            part = self._parts.get(index)
-            if part is None:
-                self._ignored.add(index)
-        return part
-
-    # -- streams, recordings, counters
+    # -- streams and recordings
 
     def _look_for_streams(self) -> None:
         now = time.monotonic()
         if now >= self._streams_at:
             self._streams_at = now + _STREAMS_EVERY
-            self._refresh_streams()
-            if self.mode == TAIL:
-                self._follow()
+            self.lanes.refresh()
+            if self.mode == TAIL and not self._awaited:
+                self.lanes.follow()
             if self._empty and self.index.begin_ns is not None:
                 self._empty = False
                 if self.track.status.position < self.earliest:
                     self.seek(self.begin)
 
-    def _lane(self, info: StreamInfo) -> Lane:
-        lane = self.lanes.get(info.topic)
-        if lane is None:
-            channel, stream_id = self._place(info.topic, info)
-            lane = Lane(self._pacer.client, info, channel, stream_id, self._session, self._make_part)
-            self.lanes[info.topic] = lane
-        return lane
-
-    def _refresh_streams(self) -> None:
-        for info in self._gate.streams:
-            if info.topic not in self.lanes and info.topic in self._topics:
-                self._lane(info)
-        for info in self.index.streams:
-            known = self._parts.get(info.index)
-            if known is None and info.index in self._ignored:
-                continue
-            if known is None and info.topic not in self._topics:
-                self._ignored.add(info.index)
-                continue
-            self._parts[info.index] = self._lane(info).add(info)
-
-    def _make_part(self, info: StreamInfo, channel: str, stream_id: int) -> Part:
-        slot = len(self._all_parts)
-        part = Part(self._pacer, self.track, slot, info, channel, stream_id, self._recordings.begin_of)
-        self._all_parts.append(part)
-        self.track.raise_to(slot, part.cursor)
-        return part
-
     def recording(self, recording_id: int) -> RecordingDescriptor:
         """What the catalog has of a recording."""
         with self.lock:
-            return self._recordings.find(recording_id)
+            return self.lanes.recordings.find(recording_id)
 
-    def _look_at_counters(self) -> None:
-        stages = {part.stage for part in self._all_parts}
-        if Stage.FINDING in stages:
-            published = publications(self._pacer.client.counters)
-            for part in self._all_parts:
-                part.found(published)
-        if Stage.DRAINING in stages:
-            read = readers(self._pacer.client.counters)
-            for part in self._all_parts:
-                part.drained(read)
+    # -- over the death of an archive, or of a media driver
+
+    def lost(self) -> None:
+        """The archive is gone: stand still until :meth:`go_on`."""
+        with self.lock:
+            if self._left_at is not None:
+                return
+            try:
+                self.track.pause()
+                here = self.track.status.position if self._goals is None else self._goals.until_ns
+            except AeronError:
+                here = self._seen_ns  # the media driver is gone, too
+            self._left_at = time.time_ns() if self.mode == TAIL else here
+            self._goals = self._settling = None
+            self.lanes.lost()
+
+    def go_on(self) -> None:
+        """The archive is back: go on from where all that was published ends."""
+        with self.lock:
+            if self._left_at is not None:
+                left_at, self._left_at = self._left_at, None
+                self.lanes.refresh()
+                self._go_on(left_at)
+
+    def _go_on(self, left_at: int) -> None:
+        time_ns = self.lanes.published_until(min(self.begin, left_at), left_at)
+        self.track.seek(time_ns)
+        self.lanes.stand(self.index.image_at(time_ns))
+        self._feed.read_on(time_ns)
+        self._empty = self.index.begin_ns is None
+        if not self._awaited:
+            self._resume()
+        self._pacer.wake()
+
+    def _resume(self) -> None:
+        if self.mode == PLAY:
+            self._go()
+        elif self.mode == TAIL:
+            self._tail()
+
+    def kept(self) -> tuple[int, dict[int, int], frozenset[str]]:
+        """Where it stood when all was lost: time, position of each recording, topics that were listened to."""
+        with self.lock:
+            assert self._left_at is not None
+            heard = self._awaited or frozenset(lane.topic for lane in self.lanes if lane.heard)
+            return self._left_at, {part.recording_id: part.cursor for part in self.lanes.parts}, heard
+
+    def restore(self, kept: KeptSession, patience: float) -> None:
+        """Go on as a session that another media driver had, once those are back who listened to it.
+
+        Args:
+            kept: what it was.
+            patience: seconds to wait for them.
+        """
+        with self.lock:
+            self.lanes.restore(kept.cursors, kept.heard)
+            self.mode, self.ended = kept.mode, kept.ended
+            self._awaited, self._await_until = kept.heard, time.monotonic() + patience
+            self._go_on(kept.left_at)
+
+    def _await_listeners(self) -> None:
+        listening = {lane.topic for lane in self.lanes.listening}
+        if self._awaited <= listening or time.monotonic() >= self._await_until:
+            self._awaited = frozenset()
+            self._resume()

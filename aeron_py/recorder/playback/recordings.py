@@ -42,6 +42,10 @@ class Recordings:
         """It may have changed."""
         self._known.pop(recording_id, None)
 
+    def forget_all(self) -> None:
+        """All may have changed."""
+        self._known = {}
+
     def begin_of(self, part: Part) -> int:
         """Where a replay of a part can begin: at a message, and not in what was purged."""
         recording = self.find(part.recording_id)

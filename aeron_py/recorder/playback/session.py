@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import msgspec
-
 from aeron_py._waiting import Duration, seconds, wait_for
 from aeron_py.archive._segments import DamagedRecordingError
 from aeron_py.errors import ClosedError, SettingError
+from aeron_py.recorder.playback.controls import Controls
+from aeron_py.recorder.playback.kept import KeptSession
 from aeron_py.recorder.playback.pacer import Pacer
+from aeron_py.recorder.playback.places import Places, StreamIdSource
 from aeron_py.recorder.playback.player import PAUSE, PLAY, TAIL, Mode, Player
-from aeron_py.recorder.playback.topics import Remap, TopicFilter, TopicInfo, Value, latest_message, matches_topic
+from aeron_py.recorder.playback.topics import Remap, TopicFilter, TopicInfo, Value, latest_message
 from aeron_py.recorder.timeindex import TimeIndex
 from aeron_py.recorder.when import Batches, format_speed, format_time, parse_position, parse_speed, parse_time
 
@@ -25,65 +26,21 @@ if TYPE_CHECKING:
     from aeron_py.archive.client import Archive
     from aeron_py.client import Client
     from aeron_py.recorder.away import AwayVolumes
-    from aeron_py.recorder.entries import StreamInfo
     from aeron_py.subscription import Subscription
 
-__all__ = ["Controls", "Session", "StreamIdSource"]
+__all__ = ["Controls", "Session"]
 
 Time = str | int | datetime | None
 _MODES = (PLAY, PAUSE, TAIL)
-
-
-class Controls(msgspec.Struct, frozen=True, kw_only=True):
-    """The controls of a session, as they are read.
-
-    Args:
-        start: an RFC 3339 time, or ``Unbounded``.
-        end: the same.
-        pos: the time up to which was played; None while nothing is recorded.
-        speed: a fraction of real time, or ``Unlimited``.
-        state: ``play``, ``pause`` or ``tail``.
-        ended: whether ``end`` was reached, or the end of what there is when nothing is recorded any more.
-        drained: whether it has ended, and all who subscribe have read all of it.
-        waiting: what it waits for before it goes on, in words: a volume that is not here. None when for nothing.
-        pos_ns: ``pos`` in nanoseconds since 1970.
-    """
-
-    start: str
-    end: str
-    pos: str | None
-    speed: float | str
-    state: str
-    ended: bool
-    drained: bool
-    pos_ns: int | None
-    waiting: str | None = None
-
-
-class StreamIdSource:
-    """Hands out stream ids that no other session on the media driver has, until it begins anew after the last.
-
-    Args:
-        client: on the media driver.
-        first: the first stream id.
-        last: the last.
-    """
-
-    def __init__(self, client: Client, first: int = 1_000_000, last: int = 1_999_999) -> None:
-        self._client = client
-        self._first, self._count = first, last - first + 1
-
-    def __call__(self) -> int:
-        # Numbers that the driver hands out once make ids that no other process has, without asking any.
-        return self._first + self._client.next_correlation_id() % self._count
 
 
 class Session:
     """Plays what was recorded: each topic onto a stream of its own, at the times at which it came.
 
     It begins paused, so that subscribers can come before the first message: see :attr:`topics` and :meth:`subscribe`,
-    then set ``state`` to ``play``. Thread-safe. When the archive or the media driver is gone, whatever is asked of it
-    raises that; close it then, and begin anew with a new client.
+    then set ``state`` to ``play``. Thread-safe. When the archive is gone, it stands still, and whatever is asked of it
+    raises that, until :meth:`go_on`. When the media driver is gone, :meth:`keep` it, close it, and :meth:`restore` it
+    with a new client.
 
     Args:
         client: on the archive's media driver.
@@ -100,6 +57,7 @@ class Session:
         loop: whether to begin anew at the end.
         channel: where topics are played that ``remap`` does not name.
         stream_ids: gives a stream id for each topic.
+        places: where topics are played, whatever else says so: by topic a channel and a stream id.
         pacer: shared with other sessions; None for one of its own.
         session_id: None for a new one.
         away: the volumes that are away, to be fetched when they are needed; None when nothing could bring them back.
@@ -126,6 +84,7 @@ class Session:
         loop: bool = False,
         channel: str = "aeron:ipc",
         stream_ids: Callable[[], int] | None = None,
+        places: Mapping[str, tuple[str, int]] | None = None,
         pacer: Pacer | None = None,
         session_id: str | None = None,
         away: AwayVolumes | None = None,
@@ -138,9 +97,9 @@ class Session:
         """Its name."""
         self._client = client
         self._archive_dir = archive_dir
-        self._remap = tuple(remap)
-        self._channel = channel
-        self._stream_ids = StreamIdSource(client) if stream_ids is None else stream_ids
+        self._topics = TopicFilter(topics)
+        source = StreamIdSource(client) if stream_ids is None else stream_ids
+        self._places = Places(channel, remap, source, places)
         self._closed = False
         self._close_lock = threading.Lock()
         self._owned: list[Any] = []
@@ -154,7 +113,7 @@ class Session:
                 pacer = Pacer(client, archive)
                 self._owned.insert(0, pacer)
             self._pacer = pacer
-            self._player = Player(pacer, index, archive_dir, self.session_id, TopicFilter(topics), self._place, away)
+            self._player = Player(pacer, index, archive_dir, self.session_id, self._topics, self._places, away)
         except BaseException:
             for each in self._owned:
                 each.close()
@@ -169,17 +128,6 @@ class Session:
                 player.seek(player.begin if where is None else where)
         if state != PAUSE:
             player.set_mode(state)
-
-    def _place(self, topic: str, info: StreamInfo) -> tuple[str, int]:
-        for each in self._remap:
-            if matches_topic(each.topic, topic):
-                channel = self._channel if each.channel is None else each.channel
-                if each.stream_id is not None:
-                    return channel, each.stream_id
-                if each.offset is not None:
-                    return channel, info.stream_id + each.offset
-                return channel, self._stream_ids()
-        return self._channel, self._stream_ids()
 
     # -- controls
 
@@ -305,7 +253,7 @@ class Session:
     def topics(self) -> dict[str, TopicInfo]:
         """Every topic in the history that the session plays, from the beginning, and where it is played."""
         with self._using().lock:
-            return {topic: lane.info() for topic, lane in self._player.lanes.items()}
+            return {topic: lane.info() for topic, lane in self._player.lanes.by_topic.items()}
 
     def subscribe(self, topic: str, **options: Any) -> Subscription:
         """Subscribe to a topic as it is played.
@@ -337,8 +285,8 @@ class Session:
         with player.lock:
             image = self.index.image_at(player.pos)
             result: dict[str, Value | None] = {}
-            for topic in player.lanes if topics is None else topics:
-                lane = player.lanes.get(topic)
+            for topic in player.lanes.by_topic if topics is None else topics:
+                lane = player.lanes.by_topic.get(topic)
                 if lane is None:
                     raise SettingError(f"the session has no topic {topic!r}", operation="value")
                 result[topic] = None
@@ -361,7 +309,7 @@ class Session:
     def listening(self) -> bool:
         """Whether anybody subscribes to a topic of it."""
         with self._player.lock:
-            return any(lane.listening for lane in self._player.lanes.values())
+            return bool(self._player.lanes.listening)
 
     @property
     def ended(self) -> bool:
@@ -386,6 +334,84 @@ class Session:
         )
 
     # -- life
+
+    def go_on(self, archive: Archive) -> None:
+        """The archive is back, and all sessions of the same pacer go on, each where what it has published ends.
+
+        Args:
+            archive: a session with it over the same client; the pacer connects one of its own in the same way.
+
+        Raises:
+            ArchiveConnectionError, TimedOutError: it is not.
+        """
+        self._pacer.go_on(archive)
+
+    def keep(self) -> KeptSession:
+        """What it was, after its archive or its media driver was lost."""
+        player = self._player
+        self._pacer.lost(ClosedError(f"session {self.session_id} was kept", operation="session"))
+        left_at, cursors, heard = player.kept()
+        return KeptSession(
+            session_id=self.session_id,
+            start=player.start,
+            end=player.end,
+            left_at=left_at,
+            speed=player.speed,
+            mode=player.mode,
+            loop=player.loop,
+            ended=player.ended,
+            topics=tuple(self._topics.globs),
+            remap=self._places.remap,
+            channel=self._places.channel,
+            places={lane.topic: (lane.channel, lane.stream_id) for lane in player.lanes},
+            cursors=cursors,
+            heard=heard,
+        )
+
+    @classmethod
+    def restore(
+        cls,
+        client: Client,
+        archive: Archive,
+        archive_dir: str | os.PathLike[str],
+        kept: KeptSession,
+        *,
+        patience: Duration = 30.0,
+        index: TimeIndex | None = None,
+        stream_ids: Callable[[], int] | None = None,
+        pacer: Pacer | None = None,
+        away: AwayVolumes | None = None,
+    ) -> Self:
+        """A session as it was on another media driver: its id, its controls, its places; it goes on where it was.
+
+        Args:
+            client, archive, archive_dir, index, stream_ids, pacer, away: as for a new one.
+            kept: what it was.
+            patience: seconds that it waits for subscribers to all topics that had some, before time goes on.
+
+        Raises:
+            CatalogError: no archive in that directory.
+        """
+        made = cls(
+            client,
+            archive,
+            archive_dir,
+            index=index,
+            start=kept.start,
+            end=kept.end,
+            speed=format_speed(kept.speed),
+            topics=kept.topics,
+            remap=kept.remap,
+            loop=kept.loop,
+            channel=kept.channel,
+            stream_ids=stream_ids,
+            places=kept.places,
+            pacer=pacer,
+            session_id=kept.session_id,
+            away=away,
+        )
+        made._player.restore(kept, seconds(patience, "patience"))
+        return made
 
     def _using(self) -> Player:
         if self._closed:

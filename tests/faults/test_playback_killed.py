@@ -1,0 +1,178 @@
+"""kill -9 of an archive and of a media driver while sessions play: they go on, and say so."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import msgspec
+import pytest
+
+from aeron_py import ArchiveConnectionError, AsyncClient, Client, Subscription, TimedOutError
+from aeron_py.archive.mark import ArchiveMark
+from aeron_py.recorder.config import load
+from aeron_py.recorder.playback import AsyncRecorderClient, RecorderClient, RemoteSession
+from aeron_py.recorder.service import Recorder, RecorderState
+from tests.recorder.recorders import TIMEOUT, Events, Process, configured, history
+from tests.streams import send
+from tests.waiting import wait_until
+
+TOPICS = {"pubsub:a": 10, "pubsub:b": 11, "log:c": 12}
+_NUMBER = struct.Struct("<i")
+pytestmark = pytest.mark.filterwarnings("ignore:an archive was killed:RuntimeWarning")
+
+
+def record(client: Client, archive_dir: Path, count: int, length: int, apart: float = 0.0) -> None:
+    """So many numbered messages on each topic, all of which the journal tells of."""
+    ends = {}
+    with contextlib.ExitStack() as stack:
+        publications = {
+            topic: stack.enter_context(client.add_exclusive_publication(f"aeron:ipc?alias={topic}", stream_id))
+            for topic, stream_id in TOPICS.items()
+        }
+        for publication in publications.values():
+            publication.await_recorder(TIMEOUT)
+        pause = threading.Event()
+        for number in range(count):
+            for topic, publication in publications.items():
+                # Some have more than one fragment, so that there are places where no message begins.
+                ends[topic] = send(publication, _NUMBER.pack(number) + bytes(length if number % 5 else 4 * length))
+            pause.wait(apart)
+        wait_until(lambda: {t: s[-1][2] for t, s in history(archive_dir).items()} == ends, TIMEOUT, "the journal")
+
+
+class Heard:
+    """What came of each topic, by number."""
+
+    def __init__(self, session: RemoteSession) -> None:
+        self.subscriptions: dict[str, Subscription] = {topic: session.subscribe(topic) for topic in TOPICS}
+        self.numbers: dict[str, list[int]] = {topic: [] for topic in TOPICS}
+
+    def poll(self) -> int:
+        for topic, subscription in self.subscriptions.items():
+            self.numbers[topic] += [_NUMBER.unpack_from(each)[0] for each in subscription.poll_payloads(50)]
+        return min(len(each) for each in self.numbers.values())
+
+    def close(self) -> None:
+        for each in self.subscriptions.values():
+            each.close()
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Iterator[tuple[Recorder, Events]]:
+    """With a media driver and an archive of its own."""
+    events = Events()
+    config = msgspec.structs.replace(configured(tmp_path), play=True)
+    with Recorder(config, on_event=events.append) as started:
+        started.wait_running(TIMEOUT)
+        yield started, events
+
+
+def kill_archive(archive_dir: Path) -> None:
+    mark = ArchiveMark.read(archive_dir)
+    assert mark is not None
+    os.kill(mark.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("speed", "apart"), [(1.0, 0.005), ("Unlimited", 0.0)])
+def test_the_archive_is_killed(
+    recorder: tuple[Recorder, Events], tmp_path: Path, speed: float | str, apart: float
+) -> None:
+    """Its clients keep all they have, and get every message once, in order."""
+    started, events = recorder
+    count = 400 if apart else 4000
+    with Client.connect(started.aeron_dir) as client, RecorderClient(client, timeout=TIMEOUT) as asking:
+        record(client, tmp_path, count, 400, apart)
+        end = time.time_ns()
+        with asking.open_session(speed=speed, topics=["pubsub:*", "log:*"]) as session:
+            heard = Heard(session)
+            wait_until(lambda: all(info.listening for info in session.topics.values()), TIMEOUT)
+            session.state = "play"
+            for turn in (1,) if apart else (1, 2):
+                wait_until(lambda n=turn: heard.poll() > n * random.randint(count // 5, count // 3), TIMEOUT)  # type: ignore[misc]
+                kill_archive(tmp_path)
+                wait_until(lambda n=turn: (heard.poll(), len([e for e in events if "waiting: " in e]) >= n)[1], TIMEOUT)  # type: ignore[misc]
+                wait_until(lambda n=turn: (heard.poll(), len([e for e in events if "running" in e]) > n)[1], TIMEOUT)  # type: ignore[misc]
+            wait_until(lambda: heard.poll() >= count, TIMEOUT, f"{[len(e) for e in heard.numbers.values()]}")
+            wait_until(lambda: (heard.poll(), (session.controls.pos_ns or 0) > end)[1], TIMEOUT)
+            assert heard.numbers == {topic: list(range(count)) for topic in TOPICS}
+            heard.close()
+
+
+def test_who_asks_meanwhile_waits(recorder: tuple[Recorder, Events], tmp_path: Path) -> None:
+    """And hears why, when it takes longer than he would wait."""
+    started, events = recorder
+    with (
+        Client.connect(started.aeron_dir) as client,
+        RecorderClient(client, timeout=TIMEOUT) as asking,
+        RecorderClient(client, timeout=0.05) as hasty,
+        asking.open_session() as session,
+    ):
+        kill_archive(tmp_path)
+        wait_until(events.has("waiting: "), TIMEOUT)
+        with pytest.raises(ArchiveConnectionError, match="waits for its archive"):
+            while True:
+                with contextlib.suppress(TimedOutError):  # an answer that came too late
+                    hasty.sessions()
+        assert session.speed == 1.0
+        assert started.state is RecorderState.RUNNING
+        assert [each.session for each in asking.sessions()] == [session.session_id]
+
+        async def main() -> None:
+            async with (
+                AsyncClient.connect(started.aeron_dir) as client,
+                AsyncRecorderClient.connect(client, timeout=TIMEOUT) as recorder,
+            ):
+                kill_archive(tmp_path)
+                await anyio.to_thread.run_sync(
+                    wait_until, lambda: len([each for each in events if "waiting: " in each]) == 2, TIMEOUT
+                )
+                assert (await recorder.session(session.session_id).controls()).speed == 1.0
+
+        anyio.run(main)
+
+
+def test_the_media_driver_is_killed(tmp_path: Path) -> None:
+    """With it goes the archive; their clients are made anew, and find the session where it was."""
+    archive_dir, aeron_dir = tmp_path / "archive", tmp_path / "aeron"
+    up = ("up", "--archive-dir", str(archive_dir), "--aeron-dir", str(aeron_dir))
+    config = load(f"{{archive_dir: {archive_dir}, aeron_dir: {aeron_dir}, poll_interval: 50ms, rules: [{{}}]}}")
+    events, count, speed = Events(), 500, 2.0
+    with contextlib.ExitStack() as recording:
+        with Process(*up) as node:
+            recorder = recording.enter_context(Recorder(config, on_event=events.append))
+            recorder.wait_running(TIMEOUT)
+            with Client.connect(aeron_dir) as client, RecorderClient(client, timeout=TIMEOUT) as asking:
+                record(client, archive_dir, count, 100, 0.002)
+                session = asking.open_session(speed=speed)
+                places = {topic: (info.channel, info.stream_id) for topic, info in session.topics.items()}
+                heard = Heard(session)
+                wait_until(lambda: all(info.listening for info in session.topics.values()), TIMEOUT)
+                session.state = "play"
+                wait_until(lambda: heard.poll() > 50, TIMEOUT)
+                node.kill()
+        wait_until(events.has("waiting: "), TIMEOUT)
+        with Process(*up), recording, contextlib.ExitStack() as stack:
+            wait_until(events.has("opening again: 1 sessions"), TIMEOUT)
+            client = stack.enter_context(Client.connect(aeron_dir))
+            asking = stack.enter_context(RecorderClient(client, timeout=TIMEOUT))
+            (found,) = asking.sessions()
+            assert (found.session, found.controls.speed) == (session.session_id, speed)
+            again = asking.session(found.session)
+            assert places == {topic: (info.channel, info.stream_id) for topic, info in again.topics.items()}
+            rest = Heard(again)
+            ended = lambda: all(each[-1] == count - 1 for each in rest.numbers.values())  # noqa: E731
+            wait_until(lambda: rest.poll() > 0 and ended(), TIMEOUT)
+            for topic, numbers in rest.numbers.items():
+                # In order and without a gap from where it goes on; which is where it was, or a little before.
+                assert numbers == list(range(numbers[0], count))
+                assert numbers[0] > 0, topic
+            rest.close()
