@@ -248,6 +248,24 @@ def test_who_comes_late_gets_what_is_left(session: Open, recorded: Recording) ->
         listeners.await_all({RADAR: after(recorded, recorded.times[40])[RADAR]})
 
 
+def test_who_comes_after_another_gets_nothing_of_what_that_was_given(session: Open, recorded: Recording) -> None:
+    played = session(topics=[CAMERA])
+    for _ in range(2):
+        before = played.pos_ns
+        assert before is not None
+        with listen(played):
+            played.pos = "+8"
+            # All is published, and none of it is read.
+            wait_until(lambda: played._player.lanes.by_topic[CAMERA].played, TIMEOUT)
+        pos = played.pos_ns
+        assert pos is not None
+        assert pos > before
+        with listen(played) as listeners:
+            played.pos = "+1"
+            end = played.pos_ns or 0
+            listeners.await_all({CAMERA: [m for m in recorded.sent[CAMERA] if pos < stamp_of(m) <= end]})
+
+
 def test_two_at_once(session: Open, recorded: Recording) -> None:
     first, second = session(speed="Unlimited"), session(speed=3, start=recorded.times[20])
     with listen(first) as one, listen(second) as other:

@@ -19,10 +19,10 @@ from aeron_py.recorder.playback.client import (
     control_channel,
     open_body,
     reply_channel_of,
-    topic_of,
     value_of,
 )
 from aeron_py.recorder.playback.messages import ReplyTo
+from aeron_py.recorder.playback.subscribing import ASKING, LEFT_WITHIN, LOOK_EVERY, topic_of
 
 if TYPE_CHECKING:
     from aeron_py.aio.client import AsyncClient
@@ -155,6 +155,14 @@ class AsyncRemoteSession:
     async def subscribe(self, topic: str, **options: Any) -> AsyncIterator[AsyncSubscription]:
         """A subscription to a topic as it is played, for the time of an ``async with`` block."""
         info = topic_of(await self.topics(), topic)
+        if info.listening:
+            async with self._recorder._client.add_counter(ASKING, "playback: who has gone"):
+                pass
+            info = topic_of(await self.topics(), topic)
+        with anyio.move_on_after(LEFT_WITHIN):
+            while info.leaving:
+                await anyio.sleep(LOOK_EVERY)
+                info = topic_of(await self.topics(), topic)
         async with self._recorder._client.add_subscription(info.channel, info.stream_id, **options) as subscription:
             yield subscription
 

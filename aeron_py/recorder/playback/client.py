@@ -17,6 +17,7 @@ from aeron_py.errors import AeronError, ArchiveConnectionError, SettingError, Ti
 from aeron_py.recorder.playback import messages
 from aeron_py.recorder.playback.controls import Controls
 from aeron_py.recorder.playback.messages import VERSION, Reply, ReplyTo, Request, SessionInfo
+from aeron_py.recorder.playback.subscribing import await_left, topic_of
 from aeron_py.recorder.playback.topics import Remap, TopicInfo, Value
 from aeron_py.uri import ChannelUri
 
@@ -305,7 +306,7 @@ class RemoteSession:
 
     def subscribe(self, topic: str, **options: Any) -> Subscription:
         """Subscribe to a topic as it is played, see :meth:`Session.subscribe`."""
-        info = topic_of(self.topics, topic)
+        info = await_left(lambda: topic_of(self.topics, topic), self._recorder._client)
         return self._recorder._client.add_subscription(info.channel, info.stream_id, **options)
 
     def values(self, topics: Iterable[str] | None = None) -> dict[str, Value | None]:
@@ -344,19 +345,6 @@ class RemoteSession:
 
     def __repr__(self) -> str:
         return f"<RemoteSession {self.session_id}>"
-
-
-def topic_of(topics: dict[str, TopicInfo], topic: str) -> TopicInfo:
-    """One of them.
-
-    Raises:
-        SettingError: there is none of that name.
-    """
-    info = topics.get(topic)
-    if info is None:
-        known = ", ".join(sorted(topics)) or "none"
-        raise SettingError(f"the session has no topic {topic!r}: there are {known:.1000}", operation="subscribe")
-    return info
 
 
 def reply_channel_of(channel: str, reply_channel: str | None) -> str:

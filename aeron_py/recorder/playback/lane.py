@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import TYPE_CHECKING
 
 from aeron_py.errors import AeronError
@@ -126,8 +126,12 @@ class Lane:
             if part.limit > part.start and not part.over:
                 waits.append(part)
 
-    def info(self) -> TopicInfo:
-        """What it is, for those who ask."""
+    def info(self, publications: Container[tuple[int, int]]) -> TopicInfo:
+        """What it is, for those who ask.
+
+        Args:
+            publications: on the media driver, by session and stream.
+        """
         first = self._first
         return TopicInfo(
             topic=self.topic,
@@ -137,6 +141,7 @@ class Lane:
             published_stream_id=first.stream_id,
             recordings=len(self.parts),
             listening=self.listening,
+            leaving=any(part.is_leaving(publications) for part in self.parts),
         )
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aeron_py.recorder.entries import Image, StreamInfo
     from aeron_py.recorder.playback.gate import Gate
     from aeron_py.recorder.playback.pacer import Pacer, Track
+    from aeron_py.recorder.playback.topics import TopicInfo
     from aeron_py.recorder.timeindex import TimeIndex
 
 __all__ = ["Lanes"]
@@ -71,6 +72,14 @@ class Lanes:
     def listening(self) -> list[Lane]:
         """Those that somebody subscribes to."""
         return [lane for lane in self if lane.listening]
+
+    def infos(self) -> dict[str, TopicInfo]:
+        """What they are, for those who ask."""
+        for lane in self:
+            if lane.heard and not lane.listening:
+                lane.work()  # its replay is given up from now on
+        published = publications(self._pacer.client.counters)
+        return {topic: lane.info(published) for topic, lane in self.by_topic.items()}
 
     # -- streams
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any
 
 from aeron_py.archive import requests
@@ -95,6 +95,7 @@ class Part:
         self._drained_at = 0
         self._sent_seen = 0
         self._drained_at = 0
+        self._given_up: set[int] = set()
         self.begun = 0
         """Where its last replay began."""
         self._not_before = 0.0
@@ -304,7 +305,7 @@ class Part:
             # The archive gave it up, since all who listened were gone for a moment.
             self.cursor = sent
             self._let_go_of_counter()
-            self._forget_replay()
+            self._give_up()
             self.stage = Stage.IDLE
             return
         if stop is None or sent < stop or self.position < stop:
@@ -360,6 +361,8 @@ class Part:
         self._let_go_of_counter()
         if self._call is not None or self._replay_id is not None:
             self.stage = Stage.STOPPING
+            if self.session_id is not None:
+                self._given_up.add(self.session_id)
             self._stopped()
         elif self.stage is not Stage.STOPPING and self.stage is not Stage.DONE:
             self.stage = Stage.IDLE
@@ -404,8 +407,18 @@ class Part:
         except AeronError:
             pass  # there is no replay to stop, or no archive
         self._stop_call = None
-        self._forget_replay()
+        self._give_up()
         self.stage = Stage.IDLE
+
+    def _give_up(self) -> None:
+        if self.session_id is not None:
+            self._given_up.add(self.session_id)
+        self._forget_replay()
+
+    def is_leaving(self, publications: Container[tuple[int, int]]) -> bool:
+        """Whether a replay that was stopped is still there for the media driver, by session and stream."""
+        self._given_up = {each for each in self._given_up if (each, self._stream_id) in publications}
+        return bool(self._given_up)
 
     def reattach(self) -> None:
         """Show its position in its counter again, after the track forgot."""

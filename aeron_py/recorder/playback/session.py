@@ -18,6 +18,7 @@ from aeron_py.recorder.playback.kept import KeptSession
 from aeron_py.recorder.playback.pacer import Pacer
 from aeron_py.recorder.playback.places import Places, StreamIdSource
 from aeron_py.recorder.playback.player import PAUSE, PLAY, TAIL, Mode, Player
+from aeron_py.recorder.playback.subscribing import await_left, topic_of
 from aeron_py.recorder.playback.topics import Remap, TopicFilter, TopicInfo, Value, latest_message
 from aeron_py.recorder.timeindex import TimeIndex
 from aeron_py.recorder.when import Batches, format_speed, format_time, parse_position, parse_speed, parse_time
@@ -253,10 +254,13 @@ class Session:
     def topics(self) -> dict[str, TopicInfo]:
         """Every topic in the history that the session plays, from the beginning, and where it is played."""
         with self._using().lock:
-            return {topic: lane.info() for topic, lane in self._player.lanes.by_topic.items()}
+            return self._player.lanes.infos()
 
     def subscribe(self, topic: str, **options: Any) -> Subscription:
         """Subscribe to a topic as it is played.
+
+        When the last who subscribed to it has only just gone, it waits for the media driver to forget what was
+        published to him, which takes two seconds at most.
 
         Args:
             topic: one of :attr:`topics`.
@@ -265,10 +269,7 @@ class Session:
         Raises:
             SettingError: no such topic.
         """
-        info = self.topics.get(topic)
-        if info is None:
-            known = ", ".join(sorted(self.topics)) or "none"
-            raise SettingError(f"the session has no topic {topic!r}: there are {known:.1000}", operation="subscribe")
+        info = await_left(lambda: topic_of(self.topics, topic), self._client)
         return self._client.add_subscription(info.channel, info.stream_id, **options)
 
     def value(self, topic: str) -> Value | None:

@@ -73,6 +73,7 @@ class TopicInfo(msgspec.Struct, frozen=True, kw_only=True):
         published_stream_id: the stream there.
         recordings: how many recordings its history has.
         listening: whether anybody subscribes to it.
+        leaving: whether a replay that was given up can still be heard: who subscribes now, may get the last of it.
     """
 
     topic: str
@@ -82,6 +83,7 @@ class TopicInfo(msgspec.Struct, frozen=True, kw_only=True):
     published_stream_id: int
     recordings: int
     listening: bool
+    leaving: bool
 
 
 class Value(NamedTuple):
