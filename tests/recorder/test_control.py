@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -109,6 +110,20 @@ def test_what_is_refused(recorder: RecorderClient) -> None:
             session.subscribe("pubsub:cam")
         with recorder.open_session(), recorder.open_session(), pytest.raises(SettingError, match="the most"):
             recorder.open_session()
+
+
+def test_limits(server: ControlServer, recorder: RecorderClient, node_client: Client) -> None:
+    """So many sessions of one client, and so many of all; one that is closed makes room."""
+    with RecorderClient(node_client, timeout=TIMEOUT) as other, contextlib.ExitStack() as stack:
+        sessions = [stack.enter_context(recorder.open_session()) for _ in range(3)]
+        with pytest.raises(SettingError, match="this client has 3 sessions"):
+            recorder.open_session()
+        stack.enter_context(other.open_session())
+        with pytest.raises(SettingError, match="there are 4 sessions"):
+            other.open_session()
+        sessions[0].close()
+        with other.open_session() as session:
+            assert session.session_id in {each.session for each in recorder.sessions()}
 
 
 def test_nobody_there(node: ArchivingMediaDriver, node_client: Client) -> None:

@@ -13,6 +13,7 @@ from aeron_py.recorder import StreamInfo
 from aeron_py.recorder.playback import Pacer, Remap, Session
 from aeron_py.recorder.timeindex import TimeIndex
 from aeron_py.recorder.when import format_time
+from tests.ports import free_port
 from tests.recorder.histories import CAMERA, LOG, RADAR, TIMEOUT, Listeners, Recording, stamp_of
 from tests.waiting import wait_until
 
@@ -236,6 +237,22 @@ def test_remap_and_filter(session: Open, module_client: Client, recorded: Record
         listeners.await_all({topic: recorded.sent[topic] for topic in topics})
 
 
+def test_onto_udp(session: Open, module_client: Client, recorded: Recording) -> None:
+    """The session's channel, and others that a remap names, with an offset too."""
+    endpoint, other = (f"aeron:udp?endpoint=127.0.0.1:{free_port()}" for _ in range(2))
+    played = session(channel=endpoint, remap=[Remap(topic="log:**", channel=other, offset=50_000)], speed="Unlimited")
+    topics = played.topics
+    assert topics[LOG].stream_id == topics[LOG].published_stream_id + 50_000
+    assert {topic: info.channel for topic, info in topics.items()} == {CAMERA: endpoint, RADAR: endpoint, LOG: other}
+    subscriptions = {
+        topic: module_client.add_subscription(info.channel, info.stream_id) for topic, info in topics.items()
+    }
+    with Listeners(subscriptions) as listeners:
+        wait_until(lambda: all(info.listening for info in played.topics.values()), TIMEOUT)
+        played.state = "play"
+        listeners.await_all(recorded.sent)
+
+
 def test_who_comes_late_gets_what_is_left(session: Open, recorded: Recording) -> None:
     played = session(topics=[RADAR], speed=1)
     played.pos = recorded.times[30]
@@ -322,6 +339,44 @@ def test_live(node: ArchivingMediaDriver, module_client: Client, module_archive:
         live.close()
 
 
+@pytest.mark.parametrize(("speed", "stream_id"), [(1.0, 9800), (10, 9820), ("Unlimited", 9840)])
+def test_from_history_into_live_under_load(
+    node: ArchivingMediaDriver,
+    module_client: Client,
+    module_archive: Archive,
+    pacer: Pacer,
+    speed: float | str,
+    stream_id: int,
+) -> None:
+    """However fast it comes up with a publisher that never stops: no gap, nothing twice."""
+    live = Recording(module_client, module_archive, node.archive_dir, stream_id)
+    try:
+        live.add(CAMERA)
+        live.add(RADAR)
+        for _ in range(20):
+            live.batch(CAMERA, RADAR, length=500)
+        with (
+            TimeIndex.open(node.archive_dir, [live.writer.recording_id], counters=module_client.counters) as index,
+            Session(module_client, module_archive, node.archive_dir, index=index, pacer=pacer, speed=speed) as played,
+            listen(played) as listeners,
+        ):
+            if speed == 1.0:
+                played.pos = live.times[-1]  # at this speed it never comes up with what lies far back
+            began = len(live.times)
+            played.state = "play"
+            while played.state != "tail" or len(live.times) < began + 50:
+                live.batch(CAMERA, RADAR, length=1500)
+                listeners.poll()
+                assert len(live.times) < 20_000
+            for _ in range(20):
+                live.batch(CAMERA, RADAR)
+                listeners.poll()
+            expected = after(live, live.times[began - 1]) if speed == 1.0 else live.sent
+            listeners.await_all(expected)
+    finally:
+        live.close()
+
+
 def test_what_can_not_be(session: Open, recorded: Recording) -> None:
     played = session(end=recorded.times[30])
     for name, value in [
@@ -330,6 +385,7 @@ def test_what_can_not_be(session: Open, recorded: Recording) -> None:
         ("speed", "fast"),
         ("pos", "Unbounded"),
         ("pos", "+129"),
+        ("pos", "-129"),
         ("start", "yesterday"),
         ("start", recorded.times[31]),
         ("end", "soon"),
