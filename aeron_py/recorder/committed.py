@@ -54,7 +54,7 @@ class CommittedFile:
 
     def __init__(self, archive_dir: str | os.PathLike[str]) -> None:
         self._directory = Path(archive_dir)
-        self._safe: dict[int, int] = {}
+        self._safe: dict[int, int] | None = None
         self._known: dict[int, RecordingDescriptor] = {}
 
     def commit(self, time_ns: int, journal: tuple[int, int], recordings: dict[int, int]) -> Committed:
@@ -67,7 +67,12 @@ class CommittedFile:
         """
         wanted = {**recordings, journal[0]: journal[1]}
         self._learn(wanted)
-        changed = [path for recording, position in wanted.items() for path in self._changed(recording, position)]
+        if self._safe is None:
+            # What ran before was perhaps killed before it could say what is safe. Files that are cost next to nothing.
+            changed = list(self._directory.glob("*.rec"))
+        else:
+            safe = self._safe
+            changed = [path for each, position in wanted.items() for path in self._changed(each, position, safe)]
         for path in changed:
             _sync(path)
         if changed:
@@ -83,11 +88,11 @@ class CommittedFile:
         if any(recording not in self._known for recording in recordings):
             self._known = {found.recording_id: found for found in read_catalog(self._directory)}
 
-    def _changed(self, recording_id: int, position: int) -> list[Path]:
+    def _changed(self, recording_id: int, position: int, safe: dict[int, int]) -> list[Path]:
         recording = self._known.get(recording_id)
         if recording is None:
             return []
-        before = self._safe.get(recording_id, recording.start_position)
+        before = safe.get(recording_id, recording.start_position)
         if position <= before:
             return []
         first = recording.segment_file_base_position(before)

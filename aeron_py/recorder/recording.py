@@ -88,7 +88,7 @@ class RecordingSet:
         self._wide: dict[Place, Wide] = {}
         self._unclaimed: dict[tuple[int, int], ActiveRecording] = {}
         self._asking = Asking(client, archive, say)
-        self.telling = Telling(self._asking, self._rules, say, self._left_off.values())
+        self.telling = Telling(config.archive_dir, self._asking, self._rules, say, self._left_off.values())
         """What the journal knows of it."""
         self._quick_until = 0.0
         self._seen = SeenRecordings()

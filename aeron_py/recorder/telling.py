@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from aeron_py.archive.catalog import find_recording
+from aeron_py.archive.reader import RecordingReader
 from aeron_py.archive.requests import get_start_position, get_stop_position
+from aeron_py.errors import AeronError
 from aeron_py.recorder.asking import Asking
 from aeron_py.recorder.entries import StreamInfo
 from aeron_py.recorder.names import TopicName
@@ -16,11 +20,28 @@ if TYPE_CHECKING:
     from aeron_py.archive._call import Call, Request
     from aeron_py.recorder.journal import JournalWriter
 
-__all__ = ["RecordedStream", "Telling"]
+__all__ = ["RecordedStream", "Telling", "whole_until"]
 
 T = TypeVar("T")
 
 _REMEMBERED = 10_000
+
+
+def whole_until(archive_dir: str | os.PathLike[str], recording_id: int, position: int) -> int:
+    """Where the last message ends that a recording has whole up to a position.
+
+    Args:
+        archive_dir: of the archive.
+        recording_id: the recording.
+        position: the end of a frame, which may be in the middle of a message.
+    """
+    recording = find_recording(archive_dir, recording_id)
+    # Messages do not go on in the next term, and what a term ends with is padding.
+    whole = max(recording.start_position, position & -recording.term_buffer_length)
+    with RecordingReader(archive_dir, recording, position=whole, limit=position) as reader:
+        while batch := reader.read_batch():
+            whole = batch.positions[-1]
+    return whole
 
 
 @dataclass
@@ -40,6 +61,7 @@ class Telling:
     """Tells the journal which streams are recorded, each position once.
 
     Args:
+        archive_dir: of the archive.
         asking: what asks the archive.
         rules: of the configuration.
         say: told what happens, in words.
@@ -48,6 +70,7 @@ class Telling:
 
     def __init__(
         self,
+        archive_dir: str | os.PathLike[str],
         asking: Asking,
         rules: Rules,
         say: Callable[[str], object],
@@ -56,16 +79,17 @@ class Telling:
         self.journal: JournalWriter | None = None
         self.recorded: dict[int, RecordedStream] = {}
         """By recording id."""
-        self._asking, self._rules, self._say = asking, rules, say
+        self._archive_dir, self._asking, self._rules, self._say = archive_dir, asking, rules, say
         self._starts: dict[int, Call[int]] = {}
         self._stops: dict[int, Call[int | None]] = {}
-        # By stream and session: an archive that is started again may record the last of it once more.
-        self._told: dict[tuple[int, int], int] = {}
+        # By stream and session, up to where and of which recording: an archive that is started again may record the
+        # last of it once more.
+        self._told: dict[tuple[int, int], tuple[int, int]] = {}
         for info in left_off:
-            self._note((info.stream_id, info.session_id), info.start_position)
+            self._note((info.stream_id, info.session_id), info.start_position, info.recording_id)
 
-    def _note(self, key: tuple[int, int], position: int) -> None:
-        self._told[key] = max(position, self._told.pop(key, 0))
+    def _note(self, key: tuple[int, int], position: int, recording_id: int) -> None:
+        self._told[key] = max((position, recording_id), self._told.pop(key, (0, -1)))
         if len(self._told) > _REMEMBERED:
             del self._told[next(iter(self._told))]
 
@@ -83,6 +107,18 @@ class Telling:
         if recording_id not in known:
             (known[recording_id],) = self._asking.each([ask(recording_id)])
         return known.pop(recording_id).result()
+
+    def _begin(self, recording_id: int, start: int, key: tuple[int, int]) -> int:
+        """Where to begin with a recording, so that each message is told once, and whole."""
+        told, by = self._told.get(key, (0, -1))
+        if told <= start or by == recording_id:
+            return max(start, told)
+        # The one before may have been cut off in the middle of a message, which is whole in this one.
+        try:
+            return max(start, whole_until(self._archive_dir, by, told))
+        except AeronError as error:
+            self._say(f"recording {by} can't be read, perhaps a message is missing at its end: {error}")
+            return told
 
     def open(
         self, recording_id: int, name: TopicName, channel: str, key: tuple[int, int], rule: Rule | None = None
@@ -104,7 +140,7 @@ class Telling:
             channel=channel,
             stream_id=key[0],
             session_id=key[1],
-            start_position=max(start, self._told.get(key, 0)),
+            start_position=self._begin(recording_id, start, key),
             stamped=rule is not None and rule.stamped,
             rule="" if rule is None else f"{rule.policy} {'|'.join(rule.protocols)}:{'|'.join(rule.topics)}",
         )
@@ -122,6 +158,6 @@ class Telling:
         stop = self._learned(self._stops, get_stop_position, recording_id)
         if self.journal is not None:
             self.journal.close_stream(recorded.index, stop)
-        self._note((recorded.info.stream_id, recorded.info.session_id), stop or 0)
+        self._note((recorded.info.stream_id, recorded.info.session_id), stop or 0, recording_id)
         self._say(f"{recorded.info.topic} ended with recording {recording_id}")
         return True

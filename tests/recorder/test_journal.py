@@ -24,6 +24,7 @@ from aeron_py._ffi import lib
 from aeron_py.archive.reader import RecordingReader
 from aeron_py.errors import AeronError, ClosedError, NotConnectedError, SettingError
 from aeron_py.recorder import JournalWriter, StreamInfo, TimeIndex, read_committed
+from aeron_py.recorder import committed as committed_file
 from aeron_py.recorder.entries import Entry, EntryKind, Image, decode, encode
 from tests.processes import is_alive
 from tests.recorder import recording
@@ -280,6 +281,38 @@ def test_flush(node: ArchivingMediaDriver, node_client: Client, writer: JournalW
     assert writer.flush().recordings == {one.info.recording_id: end, two.info.recording_id: ends[1]}
     assert list(writer.flush().recordings) == [two.info.recording_id]
     assert not list(node.archive_dir.glob("*.new"))
+
+
+def test_flush_after_one_that_was_killed(
+    node: ArchivingMediaDriver,
+    node_client: Client,
+    archive: Archive,
+    recorded: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What an earlier writer told and never flushed is forced to the disk before anything is said to be safe."""
+    forced: list[str] = []
+    sync = committed_file._sync
+    monkeypatch.setattr(committed_file, "_sync", lambda path: (forced.append(path.name), sync(path)))
+    told = recorded("pubsub:told")
+
+    def write() -> JournalWriter:
+        return JournalWriter(
+            node_client, archive, stream_id=next_stream(), archive_dir=node.archive_dir, timeout=TIMEOUT
+        )
+
+    with write() as earlier:
+        index = earlier.open_stream(told.info)
+        end = told.send()
+        wait_until(lambda: earlier.positions[index] == end)
+        earlier.close_stream(index)
+    with write() as later:
+        later.flush()
+        assert {f"{told.info.recording_id}-0.rec", f"{earlier.recording_id}-0.rec"} <= set(forced)
+        forced.clear()
+        later.append(EntryKind.NOTE, {"note": "x"})
+        later.flush()
+        assert [each for each in forced if each.endswith(".rec")] == [f"{later.recording_id}-0.rec"]
 
 
 def test_bad_arguments(node: ArchivingMediaDriver, node_client: Client, archive: Archive) -> None:
