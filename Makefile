@@ -6,9 +6,9 @@ SANITIZED := .venv-sanitize
 NATIVE := pyproject.toml CMakeLists.txt build_ffi.py $(wildcard cmake/* csrc/* csrc/cdef/* java/*/* third_party/*)
 NEEDS := apt-get install build-essential python3-venv cargo maven
 
-.PHONY: help demo test lint format bench docs wheel sanitize clean
+.PHONY: help demo test lint format bench soak docs wheel sanitize clean
 help:
-	@echo 'make demo | test | lint | format | bench | docs | wheel | sanitize | clean'
+	@echo 'make demo | test | lint | format | bench | soak | docs | wheel | sanitize | clean'
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -28,6 +28,10 @@ format: $(VENV)/installed
 # Options: `make bench BENCH=--quick`. pyaeron needs a Python 3.12 or newer on the PATH, or in BENCH_PYTHON.
 bench: $(VENV)/installed
 	$(BIN)/python bench/run.py $(BENCH)
+
+# Long runs that are too long for the tests: `make soak SOAK='--minutes 30 --seed 1 recorder_kills'`.
+soak: $(VENV)/installed
+	$(BIN)/python -m tests.soak $(SOAK)
 
 docs: $(VENV)/docs
 	$(BIN)/sphinx-build -q -W --keep-going docs build/docs
