@@ -44,7 +44,7 @@ def test_fifty_streams_of_others(tmp_path: Path) -> None:
             stream.check(payloads(archive_dir, stream.stream_id))
         batches = recorded_batches(archive_dir)
         apart = [after.time_ns - before.time_ns for before, after in itertools.pairwise(batches)]
-        assert sum(each > 0.2 * PAUSE * 1e9 for each in apart) > BATCHES / 2  # the pauses are there
+        assert sum(each > 0.2 * PAUSE * 1e9 for each in apart) > BATCHES / 12  # pauses are there
 
         with (
             Client.connect(aeron_dir) as client,
