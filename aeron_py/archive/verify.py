@@ -14,7 +14,7 @@ from aeron_py.archive.catalog import CatalogEntry, find_recording, read_entries,
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.counters import CountersFile
-from aeron_py.errors import AeronError
+from aeron_py.errors import AeronError, UnknownRecordingError
 
 __all__ = ["Lost", "Verdict", "verify_archive", "verify_recording"]
 
@@ -67,6 +67,7 @@ class Verdict:
         sessions: how many publications were recorded one after the other: 1 unless it was extended.
         checksums: which checksums the frames carry. Without one, damage to payloads can not be seen.
         lost: what is lost.
+        away: what has no segment file here, and is stored elsewhere.
         catalog: what is wrong with its entry in the catalog.
     """
 
@@ -83,6 +84,7 @@ class Verdict:
     checksums: tuple[str, ...]
     lost: tuple[Lost, ...]
     catalog: tuple[str, ...]
+    away: tuple[Lost, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -95,6 +97,7 @@ def verify_archive(
     recording_ids: list[int] | None = None,
     *,
     on_progress: Callable[[int, int], object] | None = None,
+    is_away: Callable[[int, int, int], bool] = lambda recording_id, from_position, to_position: False,
 ) -> Iterator[Verdict]:
     """Check recordings one after the other, whether the archive runs or not.
 
@@ -102,6 +105,7 @@ def verify_archive(
         archive_dir: of the archive.
         recording_ids: which; None for all.
         on_progress: called with the bytes that are checked so far and those that there are in all.
+        is_away: asked whether a part of a recording, from a position to another, that has no file is stored elsewhere.
 
     Yields:
         A verdict for each.
@@ -126,7 +130,7 @@ def verify_archive(
                 on_progress(done, max(total, done))
 
         for each in wanted:
-            yield _verify(archive_dir, entries[each], limits, progress)
+            yield _verify(archive_dir, entries[each], limits, progress, is_away)
 
 
 def verify_recording(archive_dir: str | os.PathLike[str], recording_id: int) -> Verdict:
@@ -172,7 +176,11 @@ def _length(archive_dir: str | os.PathLike[str], recording: RecordingDescriptor,
 
 
 def _verify(
-    archive_dir: str | os.PathLike[str], entry: CatalogEntry, limits: _Limits, progress: Callable[[int], None]
+    archive_dir: str | os.PathLike[str],
+    entry: CatalogEntry,
+    limits: _Limits,
+    progress: Callable[[int], None],
+    is_away: Callable[[int, int, int], bool],
 ) -> Verdict:
     recording = entry.recording
     catalog = list(entry.problems)
@@ -181,17 +189,16 @@ def _verify(
     lost: tuple[Lost, ...] = ()
     check: _Check | None = None
     try:
-        check = _Check(archive_dir, recording, limit, progress)
+        check = _Check(archive_dir, recording, limit, progress, is_away)
     except DamagedRecordingError as error:
         catalog.append(str(error))
     if check is not None:
         try:
             check.run()
-            if state == "stopped" and (more := check.recorded_after_stop()) is not None:
-                lost += _unless_changed(archive_dir, recording, more)
+            more = check.recorded_after_stop() if state == "stopped" else None
         finally:
             check.close()
-        lost = (*check.lost, *lost)
+        lost = _still_lost(archive_dir, recording, check.lost, more)
     walk = None if check is None else check.walk
     return Verdict(
         recording_id=recording.recording_id,
@@ -207,15 +214,24 @@ def _verify(
         checksums=tuple(name for kind, name in _KINDS.items() if check is not None and check.verify.kinds & kind),
         lost=lost,
         catalog=tuple(catalog),
+        away=() if check is None else tuple(check.away),
     )
 
 
-def _unless_changed(
-    archive_dir: str | os.PathLike[str], recording: RecordingDescriptor, more: Lost
+def _still_lost(
+    archive_dir: str | os.PathLike[str], recording: RecordingDescriptor, lost: list[Lost], more: Lost | None
 ) -> tuple[Lost, ...]:
-    """What lies after the stop position counts only if the recording was not extended meanwhile."""
-    now = find_recording(archive_dir, recording.recording_id)
-    return (more,) if now == recording else ()
+    """Without what an archive that runs has purged or truncated meanwhile; ``more`` counts if it was not extended."""
+    if not lost and more is None:
+        return ()
+    try:
+        now = find_recording(archive_dir, recording.recording_id)
+    except UnknownRecordingError:
+        return ()
+    if now == recording:
+        return (*lost, *([] if more is None else [more]))
+    end = _UNLIMITED if now.is_active else now.stop_position
+    return tuple(each for each in lost if each.to_position > now.start_position and each.from_position < end)
 
 
 class _Check:
@@ -227,15 +243,18 @@ class _Check:
         recording: RecordingDescriptor,
         limit: int | None,
         progress: Callable[[int], None],
+        is_away: Callable[[int, int, int], bool],
     ) -> None:
         self._segments = Segments(archive_dir, recording)
         self._recording = recording
         self._scan = limit is None
         self._limit = _UNLIMITED if limit is None else limit
         self._progress = progress
+        self._is_away = is_away
         self._told = recording.start_position
         self._memory: Any = None
         self.lost: list[Lost] = []
+        self.away: list[Lost] = []
         self.end = recording.start_position
         self.verify = ffi.new("shim_verify_t *")
         self.walk = self.verify.walk
@@ -269,7 +288,11 @@ class _Check:
         try:
             size = self._segments.path(position).stat().st_size
         except FileNotFoundError:
-            self._lose(position, end, "the segment file is missing")
+            if self._is_away(self._recording.recording_id, position, end):
+                self.away.append(Lost(position, end, "stored elsewhere", str(self._segments.path(position))))
+            else:
+                self._lose(position, end, "the segment file is missing")
+            self._advance(end)
             return end
         written = min(end, self._segments.base(position) + size)
         bad: tuple[int, int] | None = None  # where a fault began, and which

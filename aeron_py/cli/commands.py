@@ -14,6 +14,7 @@ import typer
 import aeron_py
 from aeron_py.cli import doctor as _doctor
 from aeron_py.cli import render
+from aeron_py.cli.cat import cat
 from aeron_py.cli.info import info
 from aeron_py.cli.ls import ls
 from aeron_py.cli.options import (
@@ -29,8 +30,12 @@ from aeron_py.cli.options import (
     Timeout,
     threading_mode_of,
 )
+from aeron_py.cli.prune import prune
 from aeron_py.cli.quiet import QuietCommand
+from aeron_py.cli.record_stream import record_stream
+from aeron_py.cli.reports import errors, loss
 from aeron_py.cli.stopping import StopSignal
+from aeron_py.cli.top import top
 from aeron_py.cli.up import up as _up
 from aeron_py.cli.verify import verify
 from aeron_py.driver import ThreadingMode
@@ -231,6 +236,6 @@ def _help(command: Callable[..., None]) -> str:
 
 
 # Each in a file of its own, which imports only within the command what takes time.
-COMMANDS: tuple[Callable[..., None], ...] = (ls, info, verify)
+COMMANDS: tuple[Callable[..., None], ...] = (ls, info, cat, verify, prune, record_stream, top, errors, loss)
 for _command in COMMANDS:
     app.command(cls=QuietCommand, help=_help(_command))(_command)

@@ -9,9 +9,11 @@ from aeron_py.archive.catalog import find_recording, read_catalog
 from aeron_py.archive.client import Archive
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.cli import render
+from aeron_py.recorder.when import format_time
 
 if TYPE_CHECKING:
     from aeron_py.recorder.filters import RecordingFilter
+    from aeron_py.recorder.timeline import TopicLine
 
 
 def of_archive(archive: Archive, wanted: RecordingFilter) -> list[dict[str, Any]]:
@@ -61,6 +63,29 @@ def info(recording: dict[str, Any], *, as_json: bool) -> str:
     if as_json:
         return render.as_json(recording)
     return render.pairs({name: _or_blank(value) for name, value in recording.items()})
+
+
+def topic(line: TopicLine) -> dict[str, Any]:
+    """A topic, and when it was recorded."""
+    return {
+        "topic": line.topic,
+        "recordings": sorted({each.recording_id for each in line.intervals}),
+        "bytes": line.bytes,
+        "began": format_time(line.intervals[0].began_ns),
+        "ended": None if line.intervals[-1].ended_ns is None else format_time(line.intervals[-1].ended_ns),
+        "intervals": [
+            {
+                "recording_id": each.recording_id,
+                "session_id": each.session_id,
+                "began_ns": each.began_ns,
+                "ended_ns": each.ended_ns,
+                "start_position": each.start_position,
+                "stop_position": each.stop_position,
+                "journal": each.journal,
+            }
+            for each in line.intervals
+        ],
+    }
 
 
 def _or_blank(value: object) -> object:

@@ -12,9 +12,9 @@ from pathlib import Path
 from aeron_py._ffi import lib, text
 from aeron_py.archive.client import Archive
 from aeron_py.archive.java import find_jar, find_java
-from aeron_py.archive.mark import ArchiveMark, marked_errors
+from aeron_py.archive.mark import marked_errors
 from aeron_py.archive.server import context_from_mark
-from aeron_py.cli.options import running_mark
+from aeron_py.cli.options import driver_dir, running_mark
 from aeron_py.client import Client
 from aeron_py.driver import default_aeron_dir, driver_info
 from aeron_py.errors import AeronError, DriverTimeoutError
@@ -53,7 +53,7 @@ def examine(archive_dir: Path, aeron_dir: Path | None, timeout: float) -> Iterat
     yield _found("aeron-all.jar", lambda: str(find_jar()))
     yield _found("java", _java)
     yield _shared_memory()
-    directory = aeron_dir or _aeron_dir(archive_dir)
+    directory = driver_dir(archive_dir, aeron_dir)
     yield _found("driver", lambda: _driver(directory))
     yield _found("archive", lambda: _archive(archive_dir, aeron_dir, timeout))
     yield _archive_errors(archive_dir)
@@ -86,14 +86,6 @@ def _shared_memory() -> Finding:
         f"{told}: at least {_ENOUGH >> 20} MiB are needed; give a container --shm-size=1g, else remount it larger "
         f"(mount -o remount,size=1g {_SHARED_MEMORY}) or remove directories of drivers that are gone",
     )
-
-
-def _aeron_dir(archive_dir: Path) -> Path | None:
-    try:
-        mark = ArchiveMark.read(archive_dir)
-    except (AeronError, OSError):
-        return None
-    return Path(mark.aeron_dir) if mark is not None and mark.is_active else None
 
 
 def _driver(directory: Path | None) -> str:

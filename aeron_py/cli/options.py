@@ -17,7 +17,7 @@ from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.server import context_from_mark
 from aeron_py.client import Client
 from aeron_py.driver import ThreadingMode
-from aeron_py.errors import ArchiveConnectionError
+from aeron_py.errors import AeronError, ArchiveConnectionError
 
 ArchiveDir = Annotated[
     Path, typer.Option("--archive-dir", help="Where the archive keeps its recordings.", show_default=True)
@@ -118,3 +118,14 @@ def running_mark(archive_dir: Path) -> ArchiveMark:
     if not mark.is_active:
         raise ArchiveConnectionError(f"the archive in {archive_dir.absolute()} does not run: {advice}")
     return mark
+
+
+def driver_dir(archive_dir: Path, aeron_dir: Path | None) -> Path | None:
+    """The media driver's directory: the one given, else the one that the archive uses while it runs, else None."""
+    if aeron_dir is not None:
+        return aeron_dir
+    try:
+        mark = ArchiveMark.read(archive_dir)
+    except (AeronError, OSError):
+        return None
+    return Path(mark.aeron_dir) if mark is not None and mark.is_active else None

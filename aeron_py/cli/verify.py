@@ -27,15 +27,18 @@ def verify(
 
     Looked at are the length, place, stream and session of each frame, checksums where the archive recorded with them,
     missing and short segment files, and whether the recording stops where the catalog says. Without checksums, damage
-    within a payload can't be seen. Exit status 3 when anything is lost: each line says from which position to which.
+    within a payload can't be seen. What a recorder's volumes have stored elsewhere is not lost. Exit status 3 when
+    anything is lost: each line says from which position to which.
     """
     from aeron_py.archive.verify import verify_archive
     from aeron_py.cli.progress import progress_of_bytes
+    from aeron_py.recorder.volumes import Volumes
 
     if every and recording_ids:
         raise typer.BadParameter("give either --all or ids", param_hint="--all")
+    is_away = Volumes(archive_dir).away_parts()
     with progress_of_bytes("verify") as progress:
-        verdicts = list(verify_archive(archive_dir, recording_ids or None, on_progress=progress))
+        verdicts = list(verify_archive(archive_dir, recording_ids or None, on_progress=progress, is_away=is_away))
     if as_json:
         print(render.as_json([{**render.plain(each), "ok": each.ok} for each in verdicts]))
     else:
@@ -55,6 +58,8 @@ def verify(
         for each in verdicts:
             for text in each.catalog:
                 print(f"recording {each.recording_id}: {text}")
+            for part in each.away:
+                print(f"recording {each.recording_id}: {part.from_position} to {part.to_position} is {part.reason}")
             for lost in each.lost:
                 where = f"{lost.from_position} to {lost.to_position}"
                 print(f"recording {each.recording_id}: lost {where}: {lost.reason} ({lost.path})")

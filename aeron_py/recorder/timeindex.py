@@ -22,7 +22,7 @@ from aeron_py.recorder.journal import JOURNAL_ALIAS
 if TYPE_CHECKING:
     from aeron_py.counters import CountersReader
 
-__all__ = ["Image", "StreamInfo", "Tick", "Ticks", "TimeIndex", "journal_recordings"]
+__all__ = ["Image", "StreamInfo", "Tick", "Ticks", "TimeIndex", "is_journal", "journal_recordings"]
 
 _ASK_CATALOG = 0.2
 _LOOK_FOR_FILES = 1.0
@@ -32,11 +32,12 @@ _FOREVER = 2**63 - 1
 
 def journal_recordings(archive_dir: str | os.PathLike[str]) -> list[RecordingDescriptor]:
     """The journals in the catalog of an archive directory, oldest first: by their alias."""
-    return [
-        recording
-        for recording in read_catalog(archive_dir)
-        if f"alias={JOURNAL_ALIAS}" in re.split(r"[?|]", recording.original_channel)
-    ]
+    return [recording for recording in read_catalog(archive_dir) if is_journal(recording)]
+
+
+def is_journal(recording: RecordingDescriptor) -> bool:
+    """Whether a recording is a journal: by its alias."""
+    return f"alias={JOURNAL_ALIAS}" in re.split(r"[?|]", recording.original_channel)
 
 
 class TimeIndex:

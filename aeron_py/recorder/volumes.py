@@ -134,6 +134,19 @@ class Volumes:
         """The ended volumes whose data is in the directory, oldest first."""
         return [volume for volume in self.known() if not volume.away]
 
+    def away_parts(self) -> Callable[[int, int, int], bool]:
+        """What tells of a part of a recording, by its id and two positions, whether a volume that is away has it."""
+        away = [volume for volume in self.known() if volume.away]
+
+        def is_away(recording_id: int, from_position: int, to_position: int) -> bool:
+            for volume in away:
+                begin, end = volume.recordings.get(recording_id, (0, 0))
+                if recording_id in volume.journals or (begin < to_position and end > from_position):
+                    return True
+            return False
+
+        return is_away
+
     def find(self, name: str) -> Volume | None:
         """An ended volume that the directory tells of."""
         return next((volume for volume in self.known() if volume.name == name), None)

@@ -189,7 +189,9 @@ def test_ls_and_info_of_an_archive_that_does_not_run(tmp_path: Path) -> None:
     assert run("info", "7", "--archive-dir", str(tmp_path)).returncode == 1
 
 
-@pytest.mark.parametrize("arguments", [["nonsense"], ["up", "--nonsense"], ["info"], ["info", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["up", "--nonsense"], ["cat"], ["verify", "x"], ["record-stream", "aeron:ipc"]]
+)
 def test_a_wrong_command_line(arguments: list[str]) -> None:
     done = run(*arguments)
     assert done.returncode == 2

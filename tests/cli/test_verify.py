@@ -12,7 +12,8 @@ import pytest
 
 import aeron_py as aeron
 from tests.archive.streams import CHANNEL, new_stream_id, offer, record
-from tests.cli.test_commands import TIMEOUT, run
+from tests.cli.inside import run_inside
+from tests.cli.test_commands import TIMEOUT
 from tests.nodes import START_TIMEOUT
 from tests.waiting import wait_until
 
@@ -31,7 +32,7 @@ def archived(directory: Path, **settings: Any) -> aeron.ArchivingMediaDriver:
 
 
 def verified(directory: Path, *arguments: str, status: int) -> list[dict[str, Any]]:
-    done = run("verify", "--archive-dir", str(directory), "--json", *arguments)
+    done = run_inside("verify", "--archive-dir", str(directory), "--json", *arguments)
     assert done.returncode == status, done.stderr
     told: list[dict[str, Any]] = json.loads(done.stdout)
     return told
@@ -73,13 +74,13 @@ def test_a_real_archive_damaged_in_every_way(tmp_path: Path) -> None:
         [],
         [],
     ]
-    done = run("verify", "--archive-dir", str(tmp_path), "0", "3")
+    done = run_inside("verify", "--archive-dir", str(tmp_path), "0", "3")
     assert done.returncode == 3
     assert f"recording 0: lost {SEGMENT + 10 * FRAME} to {SEGMENT + 11 * FRAME}: nothing was written" in done.stdout
     assert recordings[3].length is not None
     assert verified(tmp_path, "3", status=0)[0]["stop_position"] == recordings[3].stop_position
-    assert run("verify", "--archive-dir", str(tmp_path), "99").returncode == 1
-    assert run("verify", "--archive-dir", str(tmp_path), "--all", "1").returncode == 2
+    assert run_inside("verify", "--archive-dir", str(tmp_path), "99").returncode == 1
+    assert run_inside("verify", "--archive-dir", str(tmp_path), "--all", "1").returncode == 2
 
 
 @pytest.mark.parametrize("checksum", ["crc32", "crc32c"])

@@ -178,6 +178,16 @@ def test_a_missing_segment(tmp_path: Path) -> None:
     )
 
 
+def test_a_segment_that_is_stored_elsewhere(tmp_path: Path) -> None:
+    files = filled(tmp_path)
+    files.save()
+    files.path(SEGMENT_LENGTH).unlink()
+    part = (0, SEGMENT_LENGTH, 2 * SEGMENT_LENGTH)
+    (verdict,) = verify_archive(tmp_path, is_away=lambda *asked: asked == part)
+    assert verdict.ok
+    assert [(each.from_position, each.to_position) for each in verdict.away] == [part[1:]]
+
+
 def test_no_segment_at_all(tmp_path: Path) -> None:
     files = filled(tmp_path)
     files.save()

@@ -1,0 +1,255 @@
+"""``aeron-py prune``, ``record-stream``, ``top``, ``errors`` and ``loss`` with an archive that runs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import aeron_py as aeron
+from aeron_py.archive.prune import Limits, plan_cuts
+from aeron_py.errors import SettingError
+from tests.archive.streams import CHANNEL, messages, new_stream_id, offer, record
+from tests.cli.inside import run_inside
+from tests.cli.test_commands import TIMEOUT, command, ready, run
+from tests.waiting import wait_until
+
+SEGMENT = 64 * 1024
+
+
+def pruned(node: aeron.ArchivingMediaDriver, *arguments: str, status: int = 0) -> list[dict[str, Any]]:
+    where = ("--archive-dir", str(node.archive_dir), "--timeout", str(TIMEOUT))
+    done = run_inside("prune", *where, "--json", *arguments)
+    assert done.returncode == status, done.stderr
+    told: list[dict[str, Any]] = json.loads(done.stdout)
+    return told
+
+
+def test_prune_one_that_goes_on_keeps_its_tail(
+    node: aeron.ArchivingMediaDriver, node_client: aeron.Client, archive: aeron.Archive
+) -> None:
+    with archive.add_recorded_exclusive_publication(CHANNEL, new_stream_id()) as publication:
+        archive.await_recorded(publication, timeout=TIMEOUT)
+        position = 0
+        for message in messages(300, 1024):
+            position = offer(publication, message)
+        which = str(recording_id := archive.await_recorded(publication, position, timeout=TIMEOUT))
+        tail = position // SEGMENT * SEGMENT
+        (cut,) = pruned(node, which, "--older-than", "0s", "--dry-run")
+        assert (cut["new_start_position"], cut["files"], cut["deleted"]) == (tail, tail // SEGMENT, 0)
+        assert archive.get_start_position(recording_id) == 0
+        (cut,) = pruned(node, which, "--before", str(2 * SEGMENT + 5), "--yes")
+        assert (cut["new_start_position"], cut["deleted"]) == (2 * SEGMENT, 2)
+        assert archive.get_start_position(recording_id) == 2 * SEGMENT
+        (cut,) = pruned(node, which, "--older-than", "0s", "--yes")
+        assert archive.get_start_position(recording_id) == tail
+        assert pruned(node, which, "--older-than", "0s", "--yes") == []
+
+
+def test_prune_by_size(node: aeron.ArchivingMediaDriver, node_client: aeron.Client, archive: aeron.Archive) -> None:
+    old, new = (record(node_client, archive, new_stream_id(), 300, 1024) for _ in range(2))
+    ids = str(old.recording_id), str(new.recording_id)
+    size = old.length
+    assert size is not None
+    cuts = pruned(node, *ids, "--larger-than", str(2 * SEGMENT), "--dry-run")
+    assert [each["recording_id"] for each in cuts] == [old.recording_id, new.recording_id]
+    for cut in cuts:
+        assert 2 * SEGMENT <= size - cut["bytes"] < 3 * SEGMENT
+    # All of the older one and a part of the other: the oldest first.
+    first, second = pruned(node, *ids, "--keep-bytes", str(size - SEGMENT), "--yes")
+    assert (first["recording_id"], first["new_start_position"]) == (old.recording_id, None)
+    assert second["new_start_position"] == SEGMENT
+    with pytest.raises(aeron.ArchiveError):
+        archive.list_recording(old.recording_id)
+    assert archive.get_start_position(new.recording_id) == SEGMENT
+    assert pruned(node, ids[1], "--older-than", "1h", "--yes") == []
+
+
+def test_prune_a_recording_with_nothing_in_it(
+    node: aeron.ArchivingMediaDriver, node_client: aeron.Client, archive: aeron.Archive
+) -> None:
+    recording = record(node_client, archive, new_stream_id(), 0)
+    (cut,) = pruned(node, str(recording.recording_id), "--older-than", "0s", "--yes")
+    assert (cut["new_start_position"], cut["bytes"]) == (None, 0)
+    with pytest.raises(aeron.ArchiveError):
+        archive.list_recording(recording.recording_id)
+
+
+def test_prune_leaves_what_is_replayed(
+    node: aeron.ArchivingMediaDriver, node_client: aeron.Client, archive: aeron.Archive
+) -> None:
+    recording = record(node_client, archive, new_stream_id(), 300, 1024)
+    with archive.replay(recording.recording_id, "aeron:ipc", new_stream_id()) as subscription:
+        wait_until(lambda: subscription.is_connected, TIMEOUT)
+        done = run_inside(
+            "prune", str(recording.recording_id), "--older-than", "0s", "-y", "--archive-dir", str(node.archive_dir)
+        )
+    assert done.returncode == 1
+    assert f"recording {recording.recording_id} stays: " in done.stderr
+    assert archive.list_recording(recording.recording_id).start_position == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--yes"], "give --older-than"),
+        (["--before", "64", "--yes"], "give the ids"),
+        (["--older-than", "1d"], "nobody can be asked"),
+    ],
+)
+def test_prune_wants_to_be_told(node: aeron.ArchivingMediaDriver, arguments: list[str], said: str) -> None:
+    done = run_inside("prune", "--archive-dir", str(node.archive_dir), *arguments)
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+
+
+def test_a_plan_wants_a_limit(node: aeron.ArchivingMediaDriver, archive: aeron.Archive) -> None:
+    with pytest.raises(SettingError, match="older_than"):
+        plan_cuts(archive, node.archive_dir, [], Limits())
+
+
+@contextlib.contextmanager
+def recording_stream(
+    node: aeron.ArchivingMediaDriver, stream_id: int, *arguments: str
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """``aeron-py record-stream`` and what it said first."""
+    line = ("record-stream", CHANNEL, str(stream_id), "--archive-dir", str(node.archive_dir), "--json", *arguments)
+    with subprocess.Popen(command(*line), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process, ready(process)
+        finally:
+            process.kill()
+
+
+def test_record_a_stream_and_go_on_with_it(
+    node: aeron.ArchivingMediaDriver, node_client: aeron.Client, archive: aeron.Archive
+) -> None:
+    stream_id = new_stream_id()
+    with recording_stream(node, stream_id) as (process, told):
+        assert told["extends"] is None
+        with node_client.add_exclusive_publication(told["publisher_channel"], stream_id) as publication:
+            started = ready(process)
+            recording_id = started["recording_id"]
+            assert (started["event"], started["start_position"]) == ("started", 0)
+            position = offer(publication, b"x" * 100)
+            archive.await_recorded(publication, position, timeout=TIMEOUT)
+            process.send_signal(signal.SIGTERM)
+            stopped = ready(process)
+            assert (stopped["event"], stopped["recording_id"], stopped["position"]) == (
+                "stopped",
+                recording_id,
+                position,
+            )
+            assert process.wait(TIMEOUT) == 0
+    assert archive.get_stop_position(recording_id) == position
+
+    with recording_stream(node, stream_id, "--extend", "--until-bytes", "200") as (process, told):
+        assert told["extends"] == recording_id
+        with node_client.add_exclusive_publication(told["publisher_channel"], stream_id) as publication:
+            assert publication.position == position
+            assert ready(process)["recording_id"] == recording_id
+            for _ in range(2):
+                end = offer(publication, b"y" * 100)
+            assert process.wait(TIMEOUT) == 0
+    recording = archive.list_recording(recording_id)
+    assert (recording.start_position, recording.stop_position) == (0, end)
+    with aeron.RecordingReader(node.archive_dir, recording) as reader:
+        assert list(reader) == [b"x" * 100, b"y" * 100, b"y" * 100]
+
+
+def test_a_publisher_that_does_not_go_on_there(
+    node: aeron.ArchivingMediaDriver, node_client: aeron.Client, archive: aeron.Archive
+) -> None:
+    stream_id = new_stream_id()
+    recording = record(node_client, archive, stream_id)
+    with recording_stream(node, stream_id, "--extend") as (process, told):
+        assert told["extends"] == recording.recording_id
+        with node_client.add_exclusive_publication(CHANNEL, stream_id):
+            assert process.wait(TIMEOUT) == 1
+        assert process.stderr is not None
+        assert "error:" in process.stderr.read()
+    assert archive.get_stop_position(recording.recording_id) == recording.stop_position
+
+
+def test_record_for_a_time(node: aeron.ArchivingMediaDriver) -> None:
+    with recording_stream(node, new_stream_id(), "--for", "10ms") as (process, _):
+        assert process.wait(TIMEOUT) == 0
+
+
+def test_top_once(node: aeron.ArchivingMediaDriver, node_client: aeron.Client, archive: aeron.Archive) -> None:
+    stream_id = new_stream_id()
+    channel = f"{CHANNEL}|alias=pubsub:seen/by/top"
+    with archive.add_recorded_exclusive_publication(channel, stream_id) as publication:
+        archive.await_recorded(publication, timeout=TIMEOUT)
+        position = offer(publication, b"x" * 1000)
+        recording_id = archive.await_recorded(publication, position, timeout=TIMEOUT)
+        told = json.loads(run("top", "--json", "--interval", "0.05", "--archive-dir", str(node.archive_dir)).stdout)
+        (stream,) = [each for each in told["streams"] if each["stream_id"] == stream_id]
+        assert "alias=pubsub:seen/by/top" in stream["channel"]
+        assert (stream["position"], stream["lag"], stream["rate"]) == (position, 0, 0.0)
+        assert stream["limit"] > position
+        (recording,) = [each for each in told["recordings"] if each["recording_id"] == recording_id]
+        assert (recording["position"], recording["stream_id"], recording["lag"]) == (position, stream_id, 0)
+        assert told["driver"]["alive"]
+        assert any("Bytes currently mapped" in each["label"] for each in told["counters"])
+        done = run("top", "--interval", "0.05", "--aeron-dir", node.aeron_dir)
+        assert done.returncode == 0
+        assert "pubsub:seen/by/top" in done.stdout
+
+
+def test_top_on_a_terminal(node: aeron.ArchivingMediaDriver) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
+    with subprocess.Popen(
+        command("top", "--aeron-dir", node.aeron_dir), stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    ) as process:
+        try:
+            os.close(theirs)
+            shown = b""
+
+            def shows(text: bytes) -> bool:
+                nonlocal shown
+                shown += os.read(ours, 1 << 16)
+                return text in shown
+
+            wait_until(lambda: shows(b"by rate"), TIMEOUT)
+            os.write(ours, b"l")
+            wait_until(lambda: shows(b"by lag"), TIMEOUT)
+            os.write(ours, b"q")
+            with contextlib.suppress(OSError):  # the end of a terminal
+                while os.read(ours, 1 << 16):
+                    pass
+            assert process.wait(TIMEOUT) == 0
+        finally:
+            process.kill()
+            os.close(ours)
+
+
+def test_errors_and_losses(node: aeron.ArchivingMediaDriver, node_client: aeron.Client, tmp_path: Path) -> None:
+    begin = time.time()
+    with pytest.raises(aeron.AeronError):
+        node_client.add_publication("aeron:udp?endpoint=no.such.host.invalid:4000", new_stream_id())
+    where = ("--archive-dir", str(node.archive_dir))
+    found = wait_until(lambda: json.loads(run_inside("errors", "--json", *where).stdout), TIMEOUT)
+    assert any(each["source"] == "driver" and "no.such.host.invalid" in each["text"] for each in found)
+    assert all(each["observations"] >= 1 and each["last_time"] >= each["first_time"] for each in found)
+    assert any(each["last_time"] >= begin - 1 for each in found)
+    assert "no.such.host.invalid" in run_inside("errors", *where).stdout
+    assert "no.such.host.invalid" in run_inside("errors", "--full", *where).stdout
+    assert json.loads(run_inside("errors", "--json", "--since", "+1h", *where).stdout) == []
+    done = run_inside("loss", *where)
+    assert (done.returncode, "nothing was lost" in done.stderr) == (0, True)
+    assert json.loads(run_inside("loss", "--json", *where).stdout) == []
+    for name in ("errors", "loss"):
+        missing = run_inside(name, "--aeron-dir", str(tmp_path), "--archive-dir", str(tmp_path))
+        assert missing.returncode == 1, name
+        assert "start a driver there" in missing.stderr
