@@ -125,6 +125,8 @@ class PersistentSubscription:
         self._replay: Subscription | None = None
         self._replay_session_id: int | None = None
         self._live: Subscription | None = None
+        self._joined: Image | None = None
+        self._recorded: tuple[int, int] = (0, 0)  # the initial term id, the session id
         self._closed = False
         self._to_tell: deque[Callable[[], object]] = deque()
         self._own_counters: list[Counter] = []
@@ -290,7 +292,7 @@ class PersistentSubscription:
 
     def _source(self) -> Subscription | Image | None:
         if self.is_live:
-            return self._live
+            return None if self._joined is None or self._joined.closed else self._joined
         return self._replay if self.is_replaying else None
 
     def _work(self) -> None:
@@ -373,6 +375,7 @@ class PersistentSubscription:
                 f"{self._live_stream_id}",
                 operation="PersistentSubscription",
             )
+        self._recorded = (recording.initial_term_id, recording.session_id)
         if self.position == FROM_START:
             self.position = recording.start_position
         if self.position == FROM_LIVE:
@@ -393,7 +396,7 @@ class PersistentSubscription:
 
     def _join_at_once(self) -> Steps[None]:
         self._set(PersistentSubscriptionState.AWAIT_LIVE)
-        image = yield from self._live_image()
+        self._joined = image = yield from self._live_image()
         self.position = image.join_position
 
     def _join_at_the_end(self, session: Session) -> Steps[bool]:
@@ -403,6 +406,7 @@ class PersistentSubscription:
             image = yield from self._live_image(wait=_LOOK_EVERY * 5)
             if image is not None and image.join_position <= self.position:
                 self._difference(image)
+                self._joined = image
                 return True
             stop = yield from asked(session, requests.get_stop_position(self.recording_id), self._limit)
             if stop is None or stop > self.position:
@@ -417,7 +421,15 @@ class PersistentSubscription:
     def _replay_until_live(self, session: Session, recording: RecordingDescriptor) -> Steps[bool]:
         """Replay until the live stream takes over, or False when the replay has ended before that."""
         self._set(PersistentSubscriptionState.AWAIT_REPLAY_RESPONSE)
-        yield from self._start_replay(session)
+        try:
+            yield from self._start_replay(session)
+        except ArchiveError:
+            # It may have stopped right here after it was listed: then there is nothing to replay.
+            stop = yield from asked(session, requests.get_stop_position(self.recording_id), self._limit)
+            if stop is None or stop > self.position:
+                raise
+            self._drop_replay()
+            return False
         self._set(PersistentSubscriptionState.REPLAY)
         near, seen, look = recording.term_buffer_length // 4, False, 0.0
         deadline = time.monotonic() + self._limit
@@ -444,6 +456,7 @@ class PersistentSubscription:
                     self._difference(image)
                     self._set(PersistentSubscriptionState.ATTEMPT_SWITCH)
                 if image.join_position <= self.position:
+                    self._joined = image
                     self._drop_replay()
                     return True
             elif self.state is PersistentSubscriptionState.ATTEMPT_SWITCH:
@@ -475,12 +488,10 @@ class PersistentSubscription:
 
     def _stay_live(self) -> Steps[None]:
         assert self._live is not None
-        while True:
-            image = self._first(self._live)
-            if (image is None or image.closed) and not self._live._poller.pending:
-                self._drop_live()
-                return
+        assert self._joined is not None
+        while not self._joined.closed and self._joined in self._live.images:
             yield
+        self._drop_live()
 
     def _live_image(self, wait: float | None = None) -> Steps[Any]:
         """The live stream's image, waited for; with ``wait`` None after so many seconds."""
@@ -496,8 +507,8 @@ class PersistentSubscription:
                 deadline = now
                 self._report(
                     TimedOutError(
-                        f"nobody publishes on {self._live_channel}, stream {self._live_stream_id}, since "
-                        f"{now - begin:.0f} s: still waiting",
+                        f"nobody publishes what goes on with recording {self.recording_id} on {self._live_channel}, "
+                        f"stream {self._live_stream_id}, since {now - begin:.0f} s: still waiting",
                         operation="PersistentSubscription",
                     )
                 )
@@ -512,9 +523,11 @@ class PersistentSubscription:
         added: Subscription = yield from answered(pending, self._client.driver_timeout)
         return added
 
-    @staticmethod
-    def _first(subscription: Subscription) -> Image | None:
-        return next(iter(subscription.images), None)
+    def _first(self, subscription: Subscription) -> Image | None:
+        """The image of the stream that was recorded: others may publish there, too."""
+        term_id, session_id = self._recorded
+        fitting = [image for image in subscription.images if image.constants.initial_term_id == term_id]
+        return min(fitting, key=lambda image: image.session_id != session_id, default=None)
 
     # -- telling
 
@@ -565,7 +578,7 @@ class PersistentSubscription:
             replay.close()
 
     def _drop_live(self) -> None:
-        live, self._live = self._live, None
+        live, self._live, self._joined = self._live, None, None
         if live is not None:
             live.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -446,9 +447,33 @@ def test_closed_in_each_state(publisher: Publisher, stopped: RecordingDescriptor
             subscription.poll_messages()
 
 
-def test_nobody_publishes(node: ArchivingMediaDriver, node_client: Client, stopped: RecordingDescriptor) -> None:
-    import dataclasses
+def test_the_publisher_is_started_again_while_live(
+    publisher: Publisher, follow: Follow, node_client: Client, archive: Archive
+) -> None:
+    publisher.publish(20)
+    follower = follow(publisher.recording_id, publisher.stream_id)
+    follower.until_live()
+    archive.stop_recording_publication(publisher.publication)
+    publisher.publication.close()
+    stop_position(archive, publisher.recording_id)
+    recording = archive.list_recording(publisher.recording_id)
+    # Another one there, whose stream is not the recorded one.
+    with node_client.add_exclusive_publication(CHANNEL, publisher.stream_id) as other:
+        follower.until(lambda: follower.told == ["joined", "left"])
+        assert follower.subscription.state is not PersistentSubscriptionState.LIVE
+        other.offer_nowait(b"of another stream")
+        subscription_id = archive.extend_recording(publisher.recording_id, CHANNEL, publisher.stream_id)
+        with resumed(node_client, recording, recording.stop_position) as publication:
+            for message in messages(30, SIZE):
+                offer(publication, message)
+                follower.poll()
+            follower.until_live()
+            follower.until(lambda: len(follower.received) >= 50)
+        assert follower.received == publisher.published + messages(30, SIZE)
+        archive.stop_recording_subscription(subscription_id)
 
+
+def test_nobody_publishes(node: ArchivingMediaDriver, node_client: Client, stopped: RecordingDescriptor) -> None:
     context = dataclasses.replace(node.archive_context(), message_timeout=2.0)
     follower = Follower(
         lambda **listener: PersistentSubscription.open(
@@ -456,45 +481,83 @@ def test_nobody_publishes(node: ArchivingMediaDriver, node_client: Client, stopp
         )
     )
     with follower.subscription:
-        follower.until(lambda: any("nobody publishes" in str(error) for error in follower.errors))
+        follower.until(lambda: any("nobody publishes what goes on" in str(error) for error in follower.errors))
         assert not follower.subscription.has_failed
 
 
-def test_the_archive_comes_and_goes(driver: MediaDriver, tmp_path: Path) -> None:
-    with Client.connect(driver.aeron_dir) as client:
-        port = free_port()
-        settings: dict[str, object] = {
-            "control_channel": f"aeron:udp?endpoint=localhost:{port}",
-            "segment_file_length": 64 * 1024,
-            "local_control_stream_id": 777_777,
-        }
+class Server:
+    """An archive server that can be stopped, and started again at the same address."""
 
-        def launch() -> ArchiveServer:
-            return ArchiveServer.launch(
-                tmp_path / "archive",
-                driver.aeron_dir,
-                timeout=START_TIMEOUT,
-                **settings,  # type: ignore[arg-type]
-            )
+    def __init__(self, driver: MediaDriver, directory: Path) -> None:
+        self._driver, self._directory, self._port = driver, directory, free_port()
+        self._server = self._launch()
+        self.context = dataclasses.replace(self._server.archive_context(), message_timeout=5.0)
 
-        server = launch()
-        context = server.archive_context()
-        with Archive.connect(client, context, timeout=START_TIMEOUT) as archive:
-            publisher = Publisher(client, archive)
-            publisher.publish(700)
-        follower = Follower(
-            lambda **listener: PersistentSubscription.open(
-                client, context, publisher.recording_id, CHANNEL, publisher.stream_id, **listener
-            )
+    def _launch(self) -> ArchiveServer:
+        return ArchiveServer.launch(
+            self._directory,
+            self._driver.aeron_dir,
+            timeout=START_TIMEOUT,
+            control_channel=f"aeron:udp?endpoint=localhost:{self._port}",
+            local_control_stream_id=777_777,
+            segment_file_length=64 * 1024,
         )
-        with follower.subscription:
-            follower.until(lambda: len(follower.received) > 100)
-            assert follower.subscription.is_replaying
-            server.close()
-            follower.until(lambda: follower.errors)
-            assert not follower.subscription.has_failed
-            server = launch()
-            follower.until(lambda: len(follower.received) == 700)
-            assert follower.received == publisher.published
-        publisher.publication.close()
-        server.close()
+
+    def start(self) -> None:
+        """Again."""
+        self._server = self._launch()
+
+    def stop(self) -> None:
+        """Close it."""
+        self._server.close()
+
+
+@pytest.fixture
+def server(driver: MediaDriver, tmp_path: Path) -> Iterator[Server]:
+    made = Server(driver, tmp_path / "archive")
+    yield made
+    made.stop()
+
+
+def following(client: Client, server: Server, publisher: Publisher) -> Follower:
+    """A follower by way of that server."""
+    return Follower(
+        lambda **listener: PersistentSubscription.open(
+            client, server.context, publisher.recording_id, CHANNEL, publisher.stream_id, **listener
+        )
+    )
+
+
+def test_the_archive_comes_and_goes(client: Client, server: Server) -> None:
+    with Archive.connect(client, server.context, timeout=START_TIMEOUT) as archive:
+        publisher = Publisher(client, archive)
+        publisher.publish(700)
+    follower = following(client, server, publisher)
+    with follower.subscription, publisher.publication:
+        follower.until(lambda: len(follower.received) > 100)
+        assert follower.subscription.is_replaying
+        server.stop()
+        follower.until(lambda: follower.errors)
+        assert not follower.subscription.has_failed
+        server.start()
+        follower.until(lambda: len(follower.received) == 700)
+        assert follower.received == publisher.published
+
+
+def test_live_goes_on_without_the_archive(client: Client, server: Server) -> None:
+    with Archive.connect(client, server.context, timeout=START_TIMEOUT) as archive:
+        publisher = Publisher(client, archive)
+        publisher.publish(10)
+    server.stop()
+    follower = following(client, server, publisher)
+    with follower.subscription, publisher.publication:
+        follower.until(lambda: follower.errors)
+        assert follower.subscription.state is PersistentSubscriptionState.AWAIT_ARCHIVE_CONNECTION
+        server.start()
+        follower.until_live()
+        server.stop()
+        publisher.publish(10, recorded=False)
+        follower.until(lambda: len(follower.received) == 20)
+        assert follower.received == publisher.published
+        assert follower.subscription.is_live
+        assert follower.told == ["joined"]
