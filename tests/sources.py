@@ -1,17 +1,25 @@
-"""Aeron's own sources, as the extension was built from: headers, and the names of Aeron's own tests."""
+"""Modules of ``docs``, which knows Aeron's own sources."""
 
 from __future__ import annotations
 
-import os
+import importlib
+import sys
 from pathlib import Path
+from types import ModuleType
 
-ROOT = Path(__file__).parent.parent
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def docs_module(name: str) -> ModuleType:
+    """A module of ``docs``."""
+    sys.path.insert(0, str(DOCS))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(DOCS))
 
 
 def aeron_sources() -> Path:
-    """The tree that was built."""
-    if chosen := os.environ.get("AERON_SOURCE_DIR"):
-        return Path(chosen)
-    found = sorted(ROOT.glob("build/*/vendor/rusteron-archive/aeron"), key=lambda path: path.stat().st_mtime)
-    assert found, "Aeron's sources are not there: build first (make test), or set AERON_SOURCE_DIR"
-    return found[-1]
+    """The tree of Aeron that the extension was built from."""
+    found: Path = docs_module("surface").aeron_sources()
+    return found

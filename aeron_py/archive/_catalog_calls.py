@@ -118,7 +118,8 @@ class CatalogCalls(SessionOwner):
 
         Args:
             recording_id: the recording.
-            position: where it shall end, on a frame, a multiple of 32.
+            position: where it shall end: where a message ends, as ``Message.position`` has it. The archive refuses
+                one that is in the middle of a message, but the recording ends there all the same.
             timeout: seconds to wait.
 
         Returns:

@@ -34,16 +34,11 @@ aeron_controlled_fragment_handler_action_t;
 typedef aeron_controlled_fragment_handler_action_t (*aeron_controlled_fragment_handler_t)(
     void *clientd, const uint8_t *buffer, size_t length, aeron_header_t *header);
 typedef void (*aeron_notification_t)(void *clientd);
-typedef void (*aeron_log_func_t)(const char *);
 
 int aeron_errcode(void);
 const char *aeron_errmsg(void);
-const char *aeron_version_full(void);
 const char *aeron_version_text(void);
-int64_t aeron_nano_clock(void);
-int64_t aeron_epoch_clock(void);
 int aeron_default_path(char *path, size_t path_length);
-bool aeron_is_driver_active(const char *dirname, int64_t timeout_ms, aeron_log_func_t log_func);
 
 int aeron_context_init(aeron_context_t **context);
 int aeron_context_close(aeron_context_t *context);
@@ -56,7 +51,6 @@ int aeron_context_set_idle_strategy_init_args(aeron_context_t *context, const ch
 int aeron_context_set_idle_strategy(aeron_context_t *context, const char *value);
 int aeron_context_set_pre_touch_mapped_memory(aeron_context_t *context, bool value);
 int aeron_context_set_client_name(aeron_context_t *context, const char *value);
-int aeron_context_request_driver_termination(const char *directory, const uint8_t *token_buffer, size_t token_length);
 
 int aeron_init(aeron_t **client, aeron_context_t *context);
 int aeron_start(aeron_t *client);
@@ -213,7 +207,6 @@ int aeron_counter_close(
     aeron_counter_t *counter, aeron_notification_t on_close_complete, void *on_close_complete_clientd);
 
 aeron_counters_reader_t *aeron_counters_reader(aeron_t *client);
-int32_t aeron_counters_reader_max_counter_id(aeron_counters_reader_t *reader);
 int64_t *aeron_counters_reader_addr(aeron_counters_reader_t *reader, int32_t counter_id);
 
 typedef struct aeron_cnc_constants_stct
