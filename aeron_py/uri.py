@@ -303,6 +303,17 @@ class ChannelUri:
         value = self.value(key)
         return value if isinstance(value, int) else None
 
+    @property
+    def canonical(self) -> str:
+        """The one text that all channels equal to this one have: keys in order, bytes, nanoseconds.
+
+        For keys and comparisons elsewhere; Aeron takes it as the same channel.
+        """
+        spy, media, meant = self._meaning()
+        texts = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in meant}
+        listed = "|".join(f"{key}={texts[key]}" for key in sorted(texts))
+        return f"{SPY + ':' if spy else ''}aeron:{media}{'?' if listed else ''}{listed}"
+
     def _meaning(self) -> tuple[bool, str, frozenset[tuple[str, Value]]]:
         meant = ((key, parameter_of(key).kind.parse(text)) for key, text in self._parameters.items())
         return self._spy, self._media, frozenset(meant)
