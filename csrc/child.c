@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "thread.h"
 #include "util/aeron_error.h"
 
 #define KEPT_FD 3
@@ -205,22 +206,10 @@ int shim_child_start(
     created->keep_fd = keep_fd;
     created->parent = getpid();
     pthread_mutex_init(&created->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&created->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    shim_thread_condition(&created->changed);
 
-    /* The thread inherits the mask: no handler of the parent's may run on it. */
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int result = pthread_create(&created->thread, NULL, child_thread, created);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (0 != result)
+    if (shim_thread_start(&created->thread, child_thread, created, "a child process") < 0)
     {
-        AERON_SET_ERR(result, "%s", "no thread for a child process");
         child_free(created);
         return -1;
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "thread.h"
 #include "util/aeron_error.h"
 
 #define FRAGMENT_LIMIT 64
@@ -199,11 +200,7 @@ int shim_control_start(
     created->correlation_id = AERON_NULL_VALUE;
     created->archive_id = AERON_NULL_VALUE;
 
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&created->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    shim_thread_condition(&created->wake);
     pthread_mutex_init(&created->lock, NULL);
 
     if (prepare(created, settings) < 0)
@@ -212,11 +209,9 @@ int shim_control_start(
         return -1;
     }
 
-    const int error = pthread_create(&created->thread, NULL, run, created);
-    if (0 != error)
+    if (shim_thread_start(&created->thread, run, created, "an archive session") < 0)
     {
         release(created);
-        AERON_SET_ERR(error, "%s", "no thread for an archive session");
         return -1;
     }
 

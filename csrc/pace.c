@@ -2,12 +2,11 @@
 
 #include <errno.h>
 #include <math.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "thread.h"
 #include "util/aeron_error.h"
 
 #define SECOND_NS INT64_C(1000000000)
@@ -191,6 +190,7 @@ static void *run(void *argument)
 {
     shim_pace_t *pace = argument;
 
+    shim_thread_be_prompt();
     pthread_mutex_lock(&pace->lock);
     while (!pace->stop)
     {
@@ -235,9 +235,6 @@ static void changed(shim_pace_t *pace)
 int shim_pace_create(shim_pace_t **pace, aeron_counters_reader_t *reader)
 {
     aeron_counters_reader_buffers_t buffers;
-    pthread_condattr_t attributes;
-    sigset_t all;
-    sigset_t before;
 
     if (aeron_counters_reader_get_buffers(reader, &buffers) < 0)
     {
@@ -251,23 +248,14 @@ int shim_pace_create(shim_pace_t **pace, aeron_counters_reader_t *reader)
     }
     created->values = (const aeron_counter_value_descriptor_t *)buffers.values;
     created->counters = (int32_t)(buffers.values_length / sizeof(*created->values));
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&created->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    shim_thread_condition(&created->wake);
     pthread_mutex_init(&created->lock, NULL);
 
-    /* Signals are for the threads of the program. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int error = pthread_create(&created->thread, NULL, run, created);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (0 != error)
+    if (shim_thread_start(&created->thread, run, created, "playback") < 0)
     {
         pthread_cond_destroy(&created->wake);
         pthread_mutex_destroy(&created->lock);
         free(created);
-        AERON_SET_ERR(error, "%s", "no thread for playback");
         return -1;
     }
     *pace = created;

@@ -1,10 +1,10 @@
 #include "sample.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "thread.h"
 #include "util/aeron_error.h"
 
 #define REC_POS_TYPE 100
@@ -113,6 +113,7 @@ static void *run(void *argument)
     int64_t next = clock_ns(CLOCK_MONOTONIC);
     int64_t attach_next = next;
 
+    shim_thread_be_prompt();
     pthread_mutex_lock(&sample->lock);
     while (!sample->stop)
     {
@@ -153,24 +154,6 @@ static void release(shim_sample_t *sample)
     free(sample);
 }
 
-static int start_thread(shim_sample_t *sample)
-{
-    sigset_t all;
-    sigset_t before;
-
-    /* Signals are for the threads of the program. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int error = pthread_create(&sample->thread, NULL, run, sample);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (0 != error)
-    {
-        AERON_SET_ERR(error, "%s", "no thread for the journal");
-        return -1;
-    }
-    return 0;
-}
-
 int shim_sample_create(
     shim_sample_t **sample,
     aeron_counters_reader_t *reader,
@@ -195,11 +178,7 @@ int shim_sample_create(
         return -1;
     }
 
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&created->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    shim_thread_condition(&created->wake);
     pthread_mutex_init(&created->lock, NULL);
 
     created->publication = publication;
@@ -221,7 +200,7 @@ int shim_sample_create(
         release(created);
         return -1;
     }
-    if (start_thread(created) < 0)
+    if (shim_thread_start(&created->thread, run, created, "the journal") < 0)
     {
         release(created);
         return -1;

@@ -2,11 +2,11 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "thread.h"
 #include "util/aeron_error.h"
 #include "watch_entry.h"
 
@@ -167,11 +167,7 @@ int shim_watch_create(
         return -1;
     }
 
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&created->kick, &attributes);
-    pthread_condattr_destroy(&attributes);
+    shim_thread_condition(&created->kick);
     pthread_mutex_init(&created->lock, NULL);
 
     created->client = client;
@@ -221,17 +217,8 @@ int watch_start(shim_watch_t *watch)
         return 0;
     }
 
-    /* Signals are the interpreter's. */
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int result = pthread_create(&watch->thread, NULL, watch_run, watch);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-
-    if (0 != result)
+    if (shim_thread_start(&watch->thread, watch_run, watch, "the watcher") < 0)
     {
-        AERON_SET_ERR(result, "%s", "no thread for the watcher");
         return -1;
     }
     watch->started = true;
