@@ -21,7 +21,10 @@ foreach (library IN ITEMS LIBBSD_EXISTS BSDSTDLIB_H_EXISTS LIBUUID_EXISTS UUID_H
     set(${library} OFF CACHE INTERNAL "")
 endforeach ()
 
+# Aeron compiles in the commit of its checkout. Where it is none git would find ours, and each commit would build it anew.
+set(ENV{GIT_DIR} "${AERON_SOURCE_DIR}/.git")
 add_subdirectory("${AERON_SOURCE_DIR}" aeron EXCLUDE_FROM_ALL SYSTEM)
+unset(ENV{GIT_DIR})
 
 file(GLOB archive_sources CONFIGURE_DEPENDS "${AERON_ARCHIVE_C_DIR}/client/*.c")
 # The driver's library holds all of the client but this one file.
