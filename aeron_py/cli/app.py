@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run ``aeron-py``; exits with 0 when all went well, 1 when it failed, 2 when the command line is wrong."""
     stop = None
-    if sys.argv[1:2] in (["up"], ["record"], ["play"], ["record-stream"]):
+    if sys.argv[1:2] in (["up"], ["record"], ["play"], ["record-stream"], ["replicate"]):
         # Before all imports: a service may be told to stop while it still starts, and that is no error either.
         from aeron_py.cli.stopping import StopSignal
 

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from aeron_py.archive.java import find_java
 from aeron_py.archive.server import ArchivingMediaDriver
@@ -47,10 +48,12 @@ class JavaProgram:
 
 
 @contextmanager
-def java(main: str, output: Path, properties: dict[str, str], *arguments: str) -> Iterator[JavaProgram]:
+def java(
+    main: str, output: Path, properties: dict[str, str], *arguments: str, stdin: IO[str] | None = None
+) -> Iterator[JavaProgram]:
     """Run a class of the jar; end it when the block ends."""
     command = find_java().command(main, arguments, properties=properties, options=["-XX:TieredStopAtLevel=1"])
-    with output.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as process:
+    with output.open("wb") as file, subprocess.Popen(command, stdin=stdin, stdout=file, stderr=file) as process:
         try:
             yield JavaProgram(process, output)
         finally:

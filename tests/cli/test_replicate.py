@@ -1,0 +1,107 @@
+"""``aeron-py replicate``: what it copies, what it says, and that it goes on when an archive was away."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import aeron_py as aeron
+from aeron_py.archive.catalog import read_catalog
+from tests.archive.streams import CHANNEL, messages, offer, record
+from tests.cli.test_commands import TIMEOUT, command, ready, run, up
+from tests.ports import free_port
+from tests.waiting import wait_until
+
+COUNT = 3000
+
+
+@contextlib.contextmanager
+def connected(told: dict[str, Any]) -> Iterator[tuple[aeron.Client, aeron.Archive]]:
+    context = aeron.ArchiveContext(
+        control_request_channel=told["local_control_channel"],
+        control_request_stream_id=told["local_control_stream_id"],
+    )
+    with (
+        aeron.Client.connect(told["aeron_dir"]) as client,
+        aeron.Archive.connect(client, context, timeout=TIMEOUT) as archive,
+    ):
+        yield client, archive
+
+
+def payloads(archive_dir: Path, stream_id: int) -> list[bytes]:
+    (recording,) = (each for each in read_catalog(archive_dir) if each.stream_id == stream_id)
+    with aeron.RecordingReader(archive_dir, recording) as reader:
+        return [bytes(payload) for payload in reader]
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    directory = tmp_path_factory.mktemp("target") / "archive"
+    with up("--archive-dir", str(directory), "--json") as process:
+        ready(process)
+        yield directory
+
+
+def test_what_is_there_is_not_copied_again(target: Path, tmp_path: Path) -> None:
+    with up("--archive-dir", str(tmp_path), "--json") as process:
+        told = ready(process)
+        with connected(told) as (client, archive):
+            recordings = [record(client, archive, stream_id, COUNT) for stream_id in (21, 22, 23)]
+        into = ("--archive-dir", str(target))
+        done = run("replicate", told["control_channel"], *into, "--stream-id", "22", "--json")
+        assert done.returncode == 0, done.stderr
+        (copy,) = json.loads(done.stdout)
+        assert (copy["source_recording_id"], copy["position"], copy["done"]) == (1, recordings[1].stop_position, True)
+        done = run("replicate", told["control_channel"], *into)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("done") == 3
+        assert run("replicate", told["control_channel"], *into, "--json").returncode == 0
+        unknown = run("replicate", told["control_channel"], "77", *into)
+        assert unknown.returncode == 1
+        assert "unknown recording" in unknown.stderr
+    for stream_id in (21, 22, 23):
+        assert payloads(target, stream_id) == messages(COUNT)
+
+
+def test_it_goes_on_when_the_source_was_killed(target: Path, tmp_path: Path) -> None:
+    source = ("--archive-dir", str(tmp_path), "--control-channel", f"aeron:udp?endpoint=localhost:{free_port()}")
+    with up(*source, "--json") as process:
+        told = ready(process)
+        with connected(told) as (client, archive):
+            archive.start_recording(CHANNEL, 31)
+            publication = client.add_exclusive_publication(CHANNEL, 31)
+            wait_until(lambda: publication.is_connected, TIMEOUT)
+            for message in messages(COUNT):
+                position = offer(publication, message)
+            archive.await_recorded(publication, position, timeout=TIMEOUT)
+            follow = ("replicate", told["control_channel"], "--archive-dir", str(target), "--follow", "--json")
+            with subprocess.Popen(
+                command(*follow, "--stream-id", "31", "--timeout", "5"),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            ) as following:
+                try:
+                    wait_until(lambda: any(each.stream_id == 31 for each in read_catalog(target)), TIMEOUT)
+                    process.send_signal(signal.SIGKILL)
+                    process.wait(TIMEOUT)
+                    assert following.stderr is not None
+                    assert "again in" in following.stderr.readline()
+                    with up(*source, "--json") as again:
+                        ready(again)
+                        output, said = following.communicate(timeout=TIMEOUT)
+                finally:
+                    following.kill()
+            publication.close()
+    assert following.returncode == 0, said
+    (copy,) = json.loads(output)
+    assert copy["done"]
+    assert copy["position"] == position
+    assert payloads(target, 31) == messages(COUNT)
