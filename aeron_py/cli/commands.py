@@ -19,10 +19,8 @@ from aeron_py.cli.info import info
 from aeron_py.cli.ls import ls
 from aeron_py.cli.options import (
     DEFAULT_ARCHIVE_DIR,
-    DEFAULT_CONTROL_STREAM_ID,
     DEFAULT_RECORDER_CHANNEL,
     DEFAULT_RECORDER_STREAM_ID,
-    DEFAULT_TIMEOUT,
     THREADING_MODES,
     AeronDir,
     ArchiveDir,
@@ -35,6 +33,7 @@ from aeron_py.cli.options import (
 from aeron_py.cli.prune import prune
 from aeron_py.cli.quiet import QuietCommand
 from aeron_py.cli.record_stream import record_stream
+from aeron_py.cli.replicate import replicate
 from aeron_py.cli.reports import errors, loss
 from aeron_py.cli.stopping import StopSignal
 from aeron_py.cli.top import top
@@ -200,68 +199,6 @@ def play(
 
 
 @app.command()
-def replicate(
-    context: typer.Context,
-    source: Annotated[
-        str, typer.Argument(help="Where the other archive takes requests: aeron:udp?endpoint=10.0.0.1:8010.")
-    ],
-    recording_ids: Annotated[
-        list[int] | None, typer.Argument(help="The recordings there. By default all.", metavar="[ID]...")
-    ] = None,
-    source_stream_id: Annotated[
-        int, typer.Option("--source-stream-id", help="The stream id there.")
-    ] = DEFAULT_CONTROL_STREAM_ID,
-    channel: Annotated[str | None, typer.Option("--channel", help="Only those with this text in the channel.")] = None,
-    stream_id: Annotated[int | None, typer.Option("--stream-id", help="Only those of this stream.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Follow recordings that go on, until they stop.")] = False,
-    live: Annotated[
-        str | None,
-        typer.Option("--live", help="The same, then go on from the live stream itself: a destination to join it by."),
-    ] = None,
-    archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
-    aeron_dir: AeronDir = None,
-    response_channel: Annotated[
-        str | None,
-        typer.Option(
-            "--response-channel",
-            help="Where the other archive's answers come in. By default a free port of the host that this archive's "
-            "control channel names.",
-        ),
-    ] = None,
-    credentials_file: Annotated[
-        Path | None, typer.Option("--credentials-file", help="Credentials for this archive.")
-    ] = None,
-    source_credentials_file: Annotated[
-        Path | None, typer.Option("--source-credentials-file", help="Credentials for the other archive.")
-    ] = None,
-    timeout: Timeout = DEFAULT_TIMEOUT,
-    as_json: AsJson = False,
-) -> None:
-    """Copy recordings of another archive into the one that runs here. What is there already is not copied again.
-
-    When either archive goes away it waits, and goes on where it was; so it does when it is run again.
-    """
-    from aeron_py.cli import replicate as _replicate
-
-    wanted = _replicate.Wanted(
-        source_channel=source,
-        source_stream_id=source_stream_id,
-        recording_ids=tuple(recording_ids or ()),
-        channel=channel,
-        stream_id=stream_id,
-        archive_dir=archive_dir,
-        aeron_dir=aeron_dir,
-        response_channel=response_channel,
-        follow=follow,
-        live=live,
-        credentials=b"" if credentials_file is None else credentials_file.read_bytes(),
-        source_credentials=b"" if source_credentials_file is None else source_credentials_file.read_bytes(),
-        timeout=timeout,
-    )
-    raise typer.Exit(_replicate.replicate(context.obj or StopSignal(), wanted, as_json=as_json))
-
-
-@app.command()
 def sessions(
     archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
     aeron_dir: AeronDir = None,
@@ -300,6 +237,6 @@ def _help(command: Callable[..., None]) -> str:
 
 
 # Each in a file of its own, which imports only within the command what takes time.
-COMMANDS: tuple[Callable[..., None], ...] = (ls, info, cat, verify, prune, record_stream, top, errors, loss)
+COMMANDS: tuple[Callable[..., None], ...] = (ls, info, cat, verify, prune, record_stream, replicate, top, errors, loss)
 for _command in COMMANDS:
     app.command(cls=QuietCommand, help=_help(_command))(_command)

@@ -1,235 +1,113 @@
-"""``aeron-py replicate``: recordings of another archive copied into this one, for as long as it takes."""
+"""``aeron-py replicate``: recordings of another archive copied into this one."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from aeron_py.archive.client import Archive
-from aeron_py.archive.context import ArchiveContext
-from aeron_py.archive.recordings import RecordingDescriptor
-from aeron_py.archive.replication import Replication
-from aeron_py.archive.server import context_from_mark
+import typer
+
 from aeron_py.cli import render
-from aeron_py.cli.options import running_mark
+from aeron_py.cli.options import (
+    DEFAULT_ARCHIVE_DIR,
+    DEFAULT_CONTROL_STREAM_ID,
+    DEFAULT_TIMEOUT,
+    AeronDir,
+    ArchiveDir,
+    AsJson,
+    Timeout,
+    running_mark,
+)
 from aeron_py.cli.progress import progress_of_bytes
-from aeron_py.cli.stopping import StopSignal
-from aeron_py.client import Client
-from aeron_py.errors import ActiveRecordingError, AeronError, ArchiveConnectionError, Recovery, TimedOutError
-from aeron_py.uri import ChannelUri
 
-_LOOK_EVERY = 0.1
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-# What tells that two archives have the same recording: neither its id nor where it ends.
-_IDENTITY = ("start_position", "initial_term_id", "term_buffer_length", "session_id", "stream_id", "original_channel")
+if TYPE_CHECKING:
+    from aeron_py.archive.replicator import Copied
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What to copy, from where, to where."""
+def replicate(
+    context: typer.Context,
+    source: Annotated[
+        str, typer.Argument(help="Where the other archive takes requests: aeron:udp?endpoint=10.0.0.1:8010.")
+    ],
+    recording_ids: Annotated[
+        list[int] | None, typer.Argument(help="The recordings there. By default all.", metavar="[ID]...")
+    ] = None,
+    source_stream_id: Annotated[
+        int, typer.Option("--source-stream-id", help="The stream id there.")
+    ] = DEFAULT_CONTROL_STREAM_ID,
+    channel: Annotated[str | None, typer.Option("--channel", help="Only those with this text in the channel.")] = None,
+    stream_id: Annotated[int | None, typer.Option("--stream-id", help="Only those of this stream.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Follow recordings that go on, until they stop.")] = False,
+    live: Annotated[
+        str | None,
+        typer.Option("--live", help="The same, then go on from the live stream itself: a destination to join it by."),
+    ] = None,
+    archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
+    aeron_dir: AeronDir = None,
+    response_channel: Annotated[
+        str | None,
+        typer.Option(
+            "--response-channel",
+            help="Where the other archive's answers come in. By default a free port of the host that this archive's "
+            "control channel names.",
+        ),
+    ] = None,
+    credentials_file: Annotated[
+        Path | None, typer.Option("--credentials-file", help="Credentials for this archive.")
+    ] = None,
+    source_credentials_file: Annotated[
+        Path | None, typer.Option("--source-credentials-file", help="Credentials for the other archive.")
+    ] = None,
+    timeout: Timeout = DEFAULT_TIMEOUT,
+    as_json: AsJson = False,
+) -> None:
+    """Copy recordings of another archive into the one that runs here. What is there already is not copied again.
 
-    source_channel: str
-    source_stream_id: int
-    recording_ids: tuple[int, ...]
-    channel: str | None
-    stream_id: int | None
-    archive_dir: Path
-    aeron_dir: Path | None
-    response_channel: str | None
-    follow: bool
-    live: str | None
-    credentials: bytes
-    source_credentials: bytes
-    timeout: float
-
-
-@dataclasses.dataclass
-class Copied:
-    """One recording and what became of it: a line of the result."""
-
-    source_recording_id: int
-    recording_id: int | None
-    stream_id: int
-    start_position: int
-    position: int
-    source_position: int
-    done: bool
-
-
-class Replicator:
-    """Copies until all is there; goes on by itself when either archive was away."""
-
-    def __init__(self, wanted: Wanted, stop: StopSignal) -> None:
-        self._wanted = wanted
-        self._stop = stop
-        self._ends: dict[int, int] = {}
-        self.copies: dict[int, Copied] = {}
-
-    @property
-    def is_done(self) -> bool:
-        """Whether all that was wanted is there."""
-        return bool(self._ends or self.copies) and all(copy.done for copy in self.copies.values())
-
-    def run(self, show: Callable[[int, int], None]) -> None:
-        """Copy until all is there, or until told to stop.
-
-        Args:
-            show: told the bytes done, and those there are.
-
-        Raises:
-            AeronError: what waiting does not help with.
-        """
-        pause = _FIRST_PAUSE
-        while not self._stop.is_set and not self.is_done:
-            before = self._copied
-            try:
-                with self._sessions() as (source, target):
-                    self._copy(source, target, show)
-                return
-            except (AeronError, OSError) as error:
-                if not _passes(error):
-                    raise
-                pause = _FIRST_PAUSE if self._copied > before else min(2 * pause, _LONGEST_PAUSE)
-                print(f"{error}; again in {pause:g} s", file=sys.stderr, flush=True)
-                self._stop.wait(pause)
-
-    @property
-    def _copied(self) -> int:
-        return sum(copy.position for copy in self.copies.values())
-
-    @contextlib.contextmanager
-    def _sessions(self) -> Iterator[tuple[Archive, Archive]]:
-        wanted = self._wanted
-        mark = running_mark(wanted.archive_dir)
-        context = context_from_mark(mark, credentials=wanted.credentials)
-        source_context = ArchiveContext(
-            control_request_channel=wanted.source_channel,
-            control_request_stream_id=wanted.source_stream_id,
-            control_response_channel=wanted.response_channel or _beside(mark.control_channel, wanted.source_channel),
-            credentials=wanted.source_credentials,
-        )
-        with (
-            Client.connect(str(wanted.aeron_dir or mark.aeron_dir), driver_timeout=wanted.timeout) as client,
-            Archive.connect(client, context, timeout=wanted.timeout) as target,
-            Archive.connect(client, source_context, timeout=wanted.timeout) as source,
-        ):
-            yield source, target
-
-    def _copy(self, source: Archive, target: Archive, show: Callable[[int, int], None]) -> None:
-        under_way: dict[int, Replication] = {}
-        try:
-            for recording in self._chosen(source):
-                if (replication := self._begin(recording, source, target)) is not None:
-                    under_way[recording.recording_id] = replication
-            while under_way and not self._stop.wait(_LOOK_EVERY):
-                for id, replication in list(under_way.items()):
-                    if self._step(self.copies[id], replication, source):
-                        del under_way[id]
-                copies = self.copies.values()
-                show(
-                    sum(copy.position - copy.start_position for copy in copies),
-                    sum(copy.source_position - copy.start_position for copy in copies),
-                )
-        finally:
-            for replication in under_way.values():
-                with contextlib.suppress(AeronError):
-                    replication.stop()
-
-    def _chosen(self, source: Archive) -> list[RecordingDescriptor]:
-        wanted = self._wanted
-        if wanted.recording_ids:
-            return [source.list_recording(id) for id in wanted.recording_ids]
-        return source.list_recordings(wanted.channel, wanted.stream_id)
-
-    def _begin(self, recording: RecordingDescriptor, source: Archive, target: Archive) -> Replication | None:
-        id, wanted = recording.recording_id, self._wanted
-        have = [each for each in target.list_recordings(stream_id=recording.stream_id) if _same(each, recording)]
-        recording_id = have[-1].recording_id if have else None
-        position = recording.start_position if recording_id is None else target.get_max_recorded_position(recording_id)
-        end = source.get_max_recorded_position(id)
-        goes_on = recording.is_active and (wanted.follow or wanted.live is not None)
-        if not goes_on:
-            end = self._ends.setdefault(id, end)
-        self.copies[id] = copy = Copied(
-            id, recording_id, recording.stream_id, recording.start_position, position, end, done=False
-        )
-        if recording_id is not None and position >= end and not goes_on:
-            copy.done = True
-            return None
-        return target.replicate(
-            id,
-            wanted.source_channel,
-            wanted.source_stream_id,
-            recording_id=recording_id,
-            stop_position=end if recording.is_active and not goes_on else None,
-            live_destination=wanted.live if recording.is_active else None,
-            credentials=wanted.source_credentials or None,
-        )
-
-    def _step(self, copy: Copied, replication: Replication, source: Archive) -> bool:
-        """Note how far it has come; whether it is done."""
-        position = replication.position()
-        if position is not None:
-            copy.recording_id, copy.position = replication.recording_id, max(position, copy.start_position)
-        if copy.source_recording_id not in self._ends:
-            copy.source_position = replication.source_position(source)
-        if replication.is_merged or replication.has_ended:
-            # What is left of it, of a recording that has stopped meanwhile, or what went wrong.
-            copy.position = replication.await_synced(self._wanted.timeout)
-            copy.source_position = max(copy.position, copy.source_position)
-            copy.done = True
-        return copy.done
-
-
-def replicate(stop: StopSignal, wanted: Wanted, *, as_json: bool) -> int:
-    """Run the command.
-
-    Returns:
-        the exit status: 0 when all is there, or when it followed until it was told to stop; else 1.
+    When either archive goes away it waits, and goes on where it was; so it does when it is run again.
     """
-    replicator = Replicator(wanted, stop)
+    from aeron_py.archive.replicator import Replicator, Wanted
+    from aeron_py.cli.stopping import StopSignal
+
+    stop: StopSignal = context.obj or StopSignal()
+    wanted = Wanted(
+        source_channel=source,
+        source_stream_id=source_stream_id,
+        recording_ids=tuple(recording_ids or ()),
+        channel=channel,
+        stream_id=stream_id,
+        aeron_dir=aeron_dir,
+        response_channel=response_channel,
+        follow=follow,
+        live=live,
+        credentials=b"" if credentials_file is None else credentials_file.read_bytes(),
+        source_credentials=b"" if source_credentials_file is None else source_credentials_file.read_bytes(),
+        timeout=timeout,
+    )
+
+    def tell(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    replicator = Replicator(wanted, lambda: running_mark(archive_dir), stop.wait, tell)
     with progress_of_bytes("replicating") as show:
         replicator.run(show)
     copies = list(replicator.copies.values())
-    if as_json:
-        print(render.as_json(copies))
-    else:
-        print(
-            render.table(
-                ("source", "recording", "stream", "from", "to", "state"),
-                [
-                    (
-                        c.source_recording_id,
-                        "" if c.recording_id is None else c.recording_id,
-                        c.stream_id,
-                        c.start_position,
-                        c.position,
-                        "done" if c.done else f"of {c.source_position}",
-                    )
-                    for c in copies
-                ],
+    print(render.as_json(copies) if as_json else _table(copies))
+    raise typer.Exit(0 if all(copy.done for copy in copies) or follow else 1)
+
+
+def _table(copies: list[Copied]) -> str:
+    return render.table(
+        ("source", "recording", "stream", "from", "to", "state"),
+        [
+            (
+                copy.source_recording_id,
+                "" if copy.recording_id is None else copy.recording_id,
+                copy.stream_id,
+                copy.start_position,
+                copy.position,
+                "done" if copy.done else f"of {copy.source_position}",
             )
-        )
-    return 0 if all(copy.done for copy in copies) or wanted.follow else 1
-
-
-def _same(a: RecordingDescriptor, b: RecordingDescriptor) -> bool:
-    return all(getattr(a, name) == getattr(b, name) for name in _IDENTITY)
-
-
-def _beside(control_channel: str, source_channel: str) -> str:
-    """Where answers come in: a free port of the host where this archive is reached, as its own answers do."""
-    if source_channel.startswith("aeron:ipc"):
-        return "aeron:ipc"
-    endpoint = ChannelUri.parse(control_channel).get("endpoint") if control_channel else None
-    return f"aeron:udp?endpoint={endpoint.rpartition(':')[0] if endpoint else 'localhost'}:0"
-
-
-def _passes(error: AeronError | OSError) -> bool:
-    """Whether it may go away by itself: an archive or a driver that is away, or a copy that somebody else writes."""
-    if isinstance(error, ArchiveConnectionError | TimedOutError | ActiveRecordingError):
-        return True
-    return isinstance(error, AeronError) and error.recovery in (Recovery.RETRY, Recovery.RECONNECT)
+            for copy in copies
+        ],
+    )

@@ -267,3 +267,20 @@ def test_its_name(source: Host, target: Host) -> None:
     replication.await_ended(TIMEOUT)
     words = f"<Replication of {recording.recording_id} into {replication.recording_id}, synced>"
     assert repr(replication) == words
+
+
+def test_it_ends_with_the_session_that_asked_for_it(source: Host, target: Host) -> None:
+    stream_id = new_stream_id()
+    source.archive.start_recording(CHANNEL, stream_id)
+    with source.client.add_exclusive_publication(CHANNEL, stream_id) as publication:
+        wait_until(lambda: publication.is_connected, TIMEOUT)
+        recording_id = source.archive.await_recorded(publication, published(publication, 0, 500), timeout=TIMEOUT)
+        with Archive.connect(target.client, target.node.archive_context(), timeout=TIMEOUT) as session:
+            replication = session.replicate(recording_id, *source.control)
+            copy_id = replication.await_started(TIMEOUT)
+        wait_until(lambda: target.archive.get_stop_position(copy_id) is not None, TIMEOUT)
+        assert target.archive.stop_replication(replication.replication_id) is False
+        replication.resume(target.archive)
+        position = published(publication, 500, 1000)
+    assert replication.await_synced(TIMEOUT) == position
+    assert target.payloads(copy_id) == messages(1000)

@@ -61,6 +61,7 @@ def two_hosts(*, loss: float, delay: float, jitter: float) -> Iterator[tuple[Hos
         delay: seconds that a packet takes.
         jitter: by so many seconds more or less; packets overtake each other.
     """
+    assert os.geteuid() == 0, "network namespaces need root: run these tests as root"
     names = [f"aeron-py-{os.getpid()}-{side}" for side in "ab"]
     with contextlib.ExitStack() as stack:
         for name in names:

@@ -173,6 +173,30 @@ def test_a_recording_that_goes_on_is_followed(nodes: tuple[Node, Node]) -> None:
     assert b.payloads(copy_id) == messages(COUNT, LENGTH)
 
 
+def test_the_copy_goes_on_from_the_live_stream(nodes: tuple[Node, Node]) -> None:
+    a, b = nodes
+    control = f"{a.host.address}:8040"
+    channel = f"aeron:udp?control={control}|control-mode=dynamic|fc=min|term-length=64k|ssc=true"
+    a.archive.start_recording(channel, 14)
+    with a.client.add_exclusive_publication(channel, 14) as publication:
+        wait_until(lambda: publication.is_connected, TIMEOUT)
+        for message in messages(COUNT, LENGTH)[: COUNT // 2]:
+            position = offer(publication, message)
+        recording_id = a.archive.await_recorded(publication, position, timeout=TIMEOUT)
+        live = f"aeron:udp?endpoint={b.host.address}:0|control={control}"
+        replication = b.archive.replicate(
+            recording_id, a.control_channel, a.told["control_stream_id"], live_destination=live
+        )
+        copy_id = replication.await_started(TIMEOUT)
+        replication.await_synced(TIMEOUT)
+        assert replication.is_merged
+        for message in messages(COUNT, LENGTH)[COUNT // 2 :]:
+            position = offer(publication, message)
+        wait_until(lambda: replication.position() == position, TIMEOUT)
+    wait_until(lambda: b.archive.get_stop_position(copy_id) == position, TIMEOUT)
+    assert b.payloads(copy_id) == messages(COUNT, LENGTH)
+
+
 def test_a_stream_over_the_network_is_recorded_whole(nodes: tuple[Node, Node]) -> None:
     a, b = nodes
     channel = f"aeron:udp?endpoint={b.host.address}:8020|term-length=64k"
