@@ -14,7 +14,14 @@ from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.archive.replication import Replication
 from aeron_py.archive.server import context_from_mark
 from aeron_py.client import Client
-from aeron_py.errors import ActiveRecordingError, AeronError, ArchiveConnectionError, Recovery, TimedOutError
+from aeron_py.errors import (
+    ActiveRecordingError,
+    ActiveSubscriptionError,
+    AeronError,
+    ArchiveConnectionError,
+    Recovery,
+    TimedOutError,
+)
 from aeron_py.uri import ChannelUri
 
 _LOOK_EVERY = 0.1
@@ -211,6 +218,6 @@ def _beside(control_channel: str, source_channel: str) -> str:
 
 def _passes(error: AeronError | OSError) -> bool:
     """Whether it may go away by itself: an archive or a driver that is away, or a copy that somebody else writes."""
-    if isinstance(error, ArchiveConnectionError | TimedOutError | ActiveRecordingError):
+    if isinstance(error, ArchiveConnectionError | TimedOutError | ActiveRecordingError | ActiveSubscriptionError):
         return True
     return isinstance(error, AeronError) and error.recovery in (Recovery.RETRY, Recovery.RECONNECT)

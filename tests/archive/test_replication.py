@@ -278,7 +278,9 @@ def test_it_ends_with_the_session_that_asked_for_it(source: Host, target: Host) 
         with Archive.connect(target.client, target.node.archive_context(), timeout=TIMEOUT) as session:
             replication = session.replicate(recording_id, *source.control)
             copy_id = replication.await_started(TIMEOUT)
-        wait_until(lambda: target.archive.get_stop_position(copy_id) is not None, TIMEOUT)
+            wait_until(lambda: replication.position() == publication.position, TIMEOUT)
+        wait_until(lambda: not target.archive.list_recording(copy_id).is_active, TIMEOUT)
+        wait_until(lambda: not target.archive.list_recording_subscriptions(stream_id=stream_id), TIMEOUT)
         assert target.archive.stop_replication(replication.replication_id) is False
         replication.resume(target.archive)
         position = published(publication, 500, 1000)
