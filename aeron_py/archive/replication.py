@@ -141,8 +141,8 @@ class Replication(ReplicationProgress[SessionOwner]):
     """A copy under way, from another archive into this one. Made by :meth:`Archive.replicate`.
 
     It survives the death of either archive: :meth:`resume` goes on where the copy stopped, and :meth:`await_synced`
-    does so by itself. It ends with the session; forgetting this handle does no harm. As a context manager it is stopped
-    at the end of the block.
+    does so by itself. As a context manager it is stopped at the end of the block. Forgetting it does no harm: a copy
+    that comes in goes on without it, and without the session.
 
     Attributes:
         archive: the session with the archive that receives the copy.
