@@ -44,6 +44,7 @@ RELEASES_GIL = (
     "shim_pace_seek",
     "shim_pace_status",
     "shim_pace_step",
+    "shim_reserve",
     "shim_sample_append",
     "shim_sample_close",
     "shim_sample_create",

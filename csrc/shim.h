@@ -18,6 +18,7 @@
 #include "cdef/offer.h"
 #include "cdef/pace.h"
 #include "cdef/poll.h"
+#include "cdef/reserve.h"
 #include "cdef/walk.h"
 #include "cdef/verify.h"
 #include "cdef/journal.h"

@@ -14,12 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from aeron_py._ffi import ffi, lib
+from aeron_py._ffi import ffi, last_error, lib
 from aeron_py.archive import java as _java
 from aeron_py.archive._lock import DirectoryLock
 from aeron_py.archive._repair import repair
+from aeron_py.archive.catalog import CATALOG_FILE_NAME
 from aeron_py.archive.child import ChildProcess
 from aeron_py.archive.java import Java
+from aeron_py.archive.mark import FILE_NAME as MARK_FILE_NAME
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.settings import ArchiveSettings, archive_properties
 from aeron_py.archive.users import FILE_PROPERTY, JAVA_SETTINGS, User, checked_users, users_file
@@ -110,10 +112,24 @@ class Launch:
         child = ChildProcess(self._command(secrets), output=log, keep=lock.fd)
         try:
             lock.record_pid(child.pid)
-            return child, self._await_ready(child, started, deadline)
+            mark = self._await_ready(child, started, deadline)
+            self._reserve()
+            return child, mark
         except BaseException:
             child.stop(0)
             raise
+
+    def _reserve(self) -> None:
+        """Give the files that the archive maps their place on the disk.
+
+        Where a mapped file has none, and there is none left, to write is a fault that ends the archive's threads. Among
+        the first that it would write then is that the disk is full.
+        """
+        for name in (MARK_FILE_NAME, CATALOG_FILE_NAME):
+            path = self.directory / name
+            if lib.shim_reserve(os.fsencode(path)) < 0:
+                error = last_error(_OPERATION)
+                warnings.warn(f"the archive may end when it writes to {path}: {error}", RuntimeWarning, stacklevel=2)
 
     def _command(self, secrets: Path | None) -> list[str]:
         settings = dict(self.settings)

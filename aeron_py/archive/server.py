@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
@@ -113,6 +114,11 @@ class ArchiveServer(Owner):
     def exit_status(self) -> int | None:
         """What the process ended with, minus the signal that ended it; None while it runs."""
         return self._child.status
+
+    def kill(self) -> None:
+        """Kill the process (SIGKILL): one that does not answer any more would only be waited for when it is closed."""
+        if not self.closed:
+            self._child.send_signal(signal.SIGKILL)
 
     def mark(self) -> ArchiveMark:
         """What the archive says of itself."""

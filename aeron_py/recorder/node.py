@@ -83,7 +83,10 @@ class Node:
 
 
 class EmbeddedNode(Node):
-    """A media driver inside this process and an archive beside it. An archive that ended is started again."""
+    """A media driver inside this process and an archive beside it.
+
+    An archive that ended is started again; so is one whose process stays though nothing in it goes on.
+    """
 
     def __init__(self, config: RecorderConfig) -> None:
         super().__init__(config)
@@ -95,7 +98,8 @@ class EmbeddedNode(Node):
         if self._driver is None:
             self._driver = MediaDriver.launch(embedded.aeron_dir, **embedded.driver)
             self.aeron_dir = self._driver.aeron_dir
-        if self._server is not None and not self._server.is_running:
+        if self._server is not None and not self._is_active():
+            self._server.kill()
             self._server.close()
             self._server = None
         if self._server is None:
@@ -107,6 +111,13 @@ class EmbeddedNode(Node):
                 java_options=embedded.java_options,
                 **embedded.archive,
             )
+
+    def _is_active(self) -> bool:
+        """Whether the archive runs, and has shown that it does."""
+        if self._server is None or not self._server.is_running:
+            return False
+        mark = ArchiveMark.read(self._config.archive_dir)
+        return mark is not None and mark.is_active
 
     def check(self) -> None:
         server = self._server
