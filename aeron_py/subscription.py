@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
@@ -13,7 +14,7 @@ from aeron_py._hot import Message, Poller
 from aeron_py._owner import Handle, Owner, weakly
 from aeron_py._waiting import Duration, seconds
 from aeron_py.batch import Batch
-from aeron_py.errors import BusyError, NotConnectedError, TimedOutError
+from aeron_py.errors import BusyError, ClosedError, NotConnectedError, TimedOutError
 from aeron_py.handlers import hold
 from aeron_py.idle import IdleStrategy
 from aeron_py.image import Image, ImageConstants
@@ -43,8 +44,11 @@ class Subscription(Owner):
         self._source = source
         self._assemble = assemble
         self._images: dict[int, Image] = {}
+        self._gone_position = 0
         self._on_available: Callable[[Image], object] | None = None
         self._on_unavailable: Callable[[Image], object] | None = None
+        # Called by messages() when there is no image: with True when all have gone too early. May raise why.
+        self._on_silence: Callable[[bool], object] | None = None
         self.channel = channel
         """As it was added."""
         self.stream_id = stream_id
@@ -178,6 +182,7 @@ class Subscription(Owner):
     def _messages(self, until: int | None, timeout: float | None, idle: Callable[[int], None]) -> Iterator[Message]:
         empty = 0
         waits_since = 0.0
+        self._gone_position = 0
         had_image = until is not None and bool(self.images)
         if until is not None and had_image and self._reached(until):
             return
@@ -199,10 +204,14 @@ class Subscription(Owner):
                     return
                 present = bool(self.images)
                 if had_image and not present and not self._poller.pending:
+                    if self._on_silence is not None:
+                        self._on_silence(True)
                     raise NotConnectedError(
                         f"{self._handle.description} ended before position {until}", operation="messages"
                     )
                 had_image = had_image or present
+            if self._on_silence is not None and empty % _LOOK_EVERY == 0 and not self.images:
+                self._on_silence(False)
             empty += 1
             if timeout is not None and time.monotonic() - waits_since > timeout:
                 raise TimedOutError(f"no message on {self._handle.description} in {timeout:g} s", operation="messages")
@@ -212,8 +221,15 @@ class Subscription(Owner):
         """Whether all there is was given up to a position."""
         if self._poller.pending:
             return self._poller.next_position > position
-        images = self.images
-        return bool(images) and all(image.position >= position for image in images)
+        if images := self.images:
+            return all(image.position >= position for image in images)
+        return self._gone_position >= position
+
+    def _let_go(self, image: Image) -> None:
+        """Of a publisher that has gone: how far it was read counts, as it may have ended with padding."""
+        with contextlib.suppress(ClosedError):
+            self._gone_position = max(self._gone_position, image.position)
+        image.close()
 
     @property
     def images(self) -> list[Image]:
@@ -226,7 +242,7 @@ class Subscription(Owner):
                     known = self._image(image)
                     found[known.correlation_id] = known
             for gone in self._images.keys() - found.keys():
-                self._images.pop(gone).close()
+                self._let_go(self._images.pop(gone))
             return list(found.values())
 
     def image_by_session_id(self, session_id: int) -> Image | None:
@@ -346,6 +362,6 @@ class Subscription(Owner):
             self._images.pop(correlation_id, None)
             self._poller.forget(event.session_id)
             if image is not None:
-                image.close()
+                self._let_go(image)
         if handler is not None:
             handler(image if image is not None else Image._gone(self, constants, end))

@@ -320,11 +320,11 @@ CALL(poller_take)
         return NULL;
     }
     const Py_ssize_t ahead = limit_of(taken[0], TAKE_LIMIT);
-    if (ahead < 0 || !poller_enter(self, "take"))
+    if (ahead < 0 || !poller_enter(self, "messages"))
     {
         return NULL;
     }
-    if (!fill(self, ahead, "take"))
+    if (!fill(self, ahead, "messages"))
     {
         return leave(self, NULL);
     }

@@ -13,7 +13,6 @@ from aeron_py.aio._opening import Opening
 from aeron_py.aio.subscription import AsyncSubscription
 from aeron_py.archive import requests
 from aeron_py.archive.replay import signed_32_bits
-from aeron_py.archive.session import Session
 from aeron_py.errors import AeronError
 from aeron_py.uri import ChannelUri
 
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     from aeron_py.aio.archive import AsyncArchive
 
 __all__ = ["AsyncRecording", "AsyncReplay", "AsyncReplaySubscription"]
+
+
+_LOOK_AGAIN = 0.25
 
 
 class AsyncRecording:
@@ -65,12 +67,15 @@ class AsyncRecording:
 
 
 class AsyncReplaySubscription(AsyncSubscription):
-    """A subscription to one replay: ``async for`` ends with it. Closing it stops the replay."""
+    """A subscription to one replay: ``async for`` ends with it. Closing it stops the replay.
 
-    def _stop_when_closed(self, session: Session, replay_session_id: int) -> Self:
+    When the replay has ended because the archive is gone, ``async for`` raises an ArchiveConnectionError.
+    """
+
+    def _stop_when_closed(self, archive: AsyncArchive, recording_id: int, replay_session_id: int) -> Self:
         handle, stop = self._handle, requests.stop_replay(replay_session_id)
-        release = handle._release
-        self._session = session
+        release, session = handle._release, archive._session
+        self._archive, self._recording_id = archive, recording_id
 
         def stop_and_release(pointer: Any) -> None:
             session.send_and_forget(stop)
@@ -84,11 +89,21 @@ class AsyncReplaySubscription(AsyncSubscription):
             await checkpoint()
             while not (found := self._poller.poll_messages(1)):
                 if self._has_ended():
-                    self._session.drain()
-                    self._session.raise_late("replay")
+                    # Whether the archive ended it or has itself ended: it says late errors, too.
+                    if not self._archive.closed:
+                        await self._archive._ask(requests.answer(self._recording_id, "replay"))
                     raise StopAsyncIteration
                 await self._park()
             return found[0]
+
+    async def _park(self, wanted: int = 0) -> None:
+        if self._image_seen or self.images or self._archive.closed:
+            await super()._park(wanted)
+            return
+        # When the archive gives up before the first message came, it tells the session alone.
+        with anyio.move_on_after(_LOOK_AGAIN):
+            await super()._park(wanted)
+        self._archive._session.check("replay")
 
     def _has_ended(self) -> bool:
         images = self.images
@@ -143,7 +158,7 @@ class AsyncReplay:
             subscription = await client._add_subscription(
                 AsyncReplaySubscription, self.subscription_channel, self.stream_id, **options
             )
-            return subscription._stop_when_closed(self._archive._session, self.replay_session_id)
+            return subscription._stop_when_closed(self._archive, self.recording_id, self.replay_session_id)
 
         return Opening(subscribe, "subscribe")
 

@@ -12,11 +12,11 @@ from aeron_py.archive import requests
 from aeron_py.archive._catalog_calls import CatalogCalls
 from aeron_py.archive._recording_calls import RecordingCalls
 from aeron_py.archive.context import ArchiveContext
-from aeron_py.archive.replay import Replay, is_response_channel, replay_params
+from aeron_py.archive.replay import Replay, is_response_channel, replay_check, replay_params
 from aeron_py.archive.replay_merge import REPLAY_DESTINATION, ReplayMerge
 from aeron_py.archive.session import Session
 from aeron_py.archive.signals import RecordingSignalEvent
-from aeron_py.errors import AeronError, ArchiveError, SettingError, TimedOutError
+from aeron_py.errors import AeronError, ArchiveConnectionError, ArchiveError, SettingError, TimedOutError
 from aeron_py.uri import ChannelUri
 
 if TYPE_CHECKING:
@@ -205,8 +205,11 @@ class Archive(RecordingCalls, CatalogCalls):
 
     def _stopped_recording(self, session_id: int, stream_id: int, limit: float) -> tuple[int, int] | None:
         """The last recording of a publication and where it stopped, if it did."""
-        recording_id = self.find_last_matching_recording("aeron", stream_id, session_id, timeout=limit)
-        position = None if recording_id is None else self.get_stop_position(recording_id, timeout=limit)
+        try:
+            recording_id = self.find_last_matching_recording("aeron", stream_id, session_id, timeout=limit)
+            position = None if recording_id is None else self.get_stop_position(recording_id, timeout=limit)
+        except ArchiveConnectionError:
+            raise self._session.lost("await_recorded") from None
         return None if recording_id is None or position is None else (recording_id, position)
 
     def _check_session(self, operation: str) -> None:
@@ -286,6 +289,7 @@ class Archive(RecordingCalls, CatalogCalls):
         params = replay_params(position, length, bounding_counter, file_io_max_length)
         if is_response_channel(channel):
             subscription = self.client.add_subscription(channel, stream_id, timeout=timeout, **options)
+            subscription._on_silence = replay_check(self._session, recording_id)
             try:
                 session_id = self._replay_by_response(subscription, recording_id, channel, stream_id, params, timeout)
             except BaseException:

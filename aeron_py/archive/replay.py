@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aeron_py._ffi import ffi, lib
+from aeron_py.archive import requests
 from aeron_py.errors import AeronError, SettingError
 from aeron_py.uri import ChannelUri
 
 if TYPE_CHECKING:
     from aeron_py.archive.client import Archive
+    from aeron_py.archive.session import Session
     from aeron_py.counters import Counter
     from aeron_py.subscription import Subscription
 
@@ -59,8 +62,14 @@ class Replay:
 
         Args:
             options: as for :meth:`Client.add_subscription`.
+
+        Returns:
+            The subscription; its ``messages(until=...)`` raises an ArchiveConnectionError when the archive is lost
+            before it has replayed so far.
         """
-        return self._archive.client.add_subscription(self.subscription_channel, self.stream_id, **options)
+        subscription = self._archive.client.add_subscription(self.subscription_channel, self.stream_id, **options)
+        subscription._on_silence = replay_check(self._archive._session, self.recording_id)
+        return subscription
 
     def stop(self) -> None:
         """Stop it (``aeron_archive_stop_replay``). Harmless when it has ended, and the second time.
@@ -86,6 +95,28 @@ class Replay:
 
     def __repr__(self) -> str:
         return f"<Replay of {self.recording_id} on {self.channel} {self.stream_id}, session {self.session_id}>"
+
+
+def replay_check(session: Session, recording_id: int) -> Callable[[bool], object]:
+    """For a subscription to a replay, to be called when nothing comes: raises why, when the archive knows or is gone.
+
+    Args:
+        session: with the archive.
+        recording_id: what is replayed.
+
+    Returns:
+        A function of whether the replay has ended, or has not begun yet.
+    """
+
+    def check(ended: bool) -> None:
+        if session.handle.closed:
+            return  # the replay goes on without it
+        if ended:
+            session.wait(session.call(requests.answer(recording_id, "replay")), session.context.message_timeout)
+        else:
+            session.check("replay")
+
+    return check
 
 
 def signed_32_bits(value: int) -> int:

@@ -207,7 +207,7 @@ class ReplayMerge:
             position = image.position
             yield from pause(wait)
             wait = min(2 * wait, _LONGEST_PAUSE)
-            self._look_at(image)
+            yield from self._look_at(image)
             if image.position > position:
                 self._progressed()
         self._stop_replay()
@@ -250,15 +250,17 @@ class ReplayMerge:
         position = image.position
         while position < target:
             yield
-            self._look_at(image)
+            yield from self._look_at(image)
             if image.position > position:
                 position = image.position
                 self._progressed()
 
-    def _look_at(self, image: Image) -> None:
+    def _look_at(self, image: Image) -> Steps[None]:
         if image.closed:
             self._session.drain()
             self._session.raise_late("replay_merge")
+            # It may be the archive that has gone, and not its replay alone.
+            yield from asked(self._session, requests.answer(self.recording_id, "replay_merge"), self._limit)
             raise ArchiveError(
                 f"the image of the merge of recording {self.recording_id} ended at {image.position}, in "
                 f"{self.state.name}: the replay was stopped, or its packets do not arrive",

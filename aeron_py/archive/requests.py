@@ -100,6 +100,16 @@ def get_start_position(recording_id: int) -> Request[int]:
     )
 
 
+def answer(recording_id: int, name: str) -> Request[int]:
+    """Asks for any answer, which tells that the archive is there."""
+    return Request(
+        name,
+        with_ids(lib.shim_control_get_start_position, name, recording_id=recording_id),
+        number,
+        tolerated=(ArchiveErrorCode.UNKNOWN_RECORDING,),
+    )
+
+
 def get_stop_position(recording_id: int) -> Request[int | None]:
     name = "get_stop_position"
     return Request(

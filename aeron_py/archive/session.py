@@ -11,6 +11,7 @@ the error handler, and the next call on the archive raises them.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import sys
 import threading
@@ -32,6 +33,7 @@ from aeron_py.errors import (
     ArchiveConnectionError,
     ArchiveError,
     ArchiveErrorCode,
+    DriverTimeoutError,
     SettingError,
     TimedOutError,
     archive_error,
@@ -264,6 +266,8 @@ class Session:
             self.failure = archive_error(event.code, f"{said} (archive at {self.where})", "Archive.connect", event.id)
         elif event.code:
             self.failure = error_from_code(event.code, said, "Archive.connect")
+            if isinstance(self.failure, DriverTimeoutError):
+                self.failure.message += f" [{self._client.description}]"
         else:
             self.failure = ArchiveConnectionError(f"no session with {self.where}: {said}", operation="Archive.connect")
         self._undoing.clear()
@@ -317,6 +321,13 @@ class Session:
         if self.late_errors:
             raise self.late_errors.popleft()
 
+    def check(self, operation: str) -> None:
+        """Raises what came late, or that the session is lost."""
+        self.drain()
+        self.raise_late(operation)
+        if self.failure is not None:
+            raise self.lost(operation)
+
     def lost(self, operation: str) -> AeronError:
         """Why this session can't be used any more."""
         return self.explained(self._lost(operation))
@@ -342,7 +353,8 @@ class Session:
                 error = last_error(call.request.name)
         if result < 0:
             # Not connected any more: the session's thread tells why, in a moment.
-            message = f"the session with the archive at {self.where} is lost ({error.message}): connect to it anew"
+            said = "the archive ended the session, or is gone" if error.code == errno.ENOTCONN else error.message
+            message = f"the session with the archive at {self.where} is lost ({said}): connect to it anew"
             self.failure = self.failure or ArchiveConnectionError(message, operation="archive")
             call.error, call.done = self._lost(call.request.name), True
         elif result:

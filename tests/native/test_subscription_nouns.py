@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from aeron_py import (
+    AdminActionError,
+    BackPressuredError,
     Batch,
     BusyError,
     ChannelUri,
@@ -105,6 +107,26 @@ def test_messages_until_a_position(pair: Pairs) -> None:
     # Left in the middle: the rest is still there.
     assert next(iter(subscription.messages(timeout=30))).payload == b"m4"
     assert receive(subscription, 1)[0].payload == b"m5"
+
+
+def test_messages_until_a_position_after_padding_whose_publisher_has_gone(pair: Pairs) -> None:
+    publication, subscription = pair()
+    unread = 0
+    while True:
+        try:
+            publication.offer(bytes(1000))
+            unread += 1
+        except BackPressuredError:
+            unread -= len(subscription.poll_payloads(8))
+        except AdminActionError:
+            break
+    end = publication.position
+    messages = subscription.messages(until=end, timeout=30)
+    assert all(next(messages).position < end for _ in range(unread))
+    wait_until(lambda: not subscription.poll_messages() and subscription.images[0].position == end)
+    publication.close()
+    wait_until(lambda: not subscription.images)
+    assert next(messages, None) is None
 
 
 def test_what_messages_read_ahead_is_not_lost(pair: Pairs) -> None:
