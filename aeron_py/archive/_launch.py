@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from aeron_py._ffi import ffi, last_error, lib
 from aeron_py.archive import java as _java
+from aeron_py.archive._files import check_files
 from aeron_py.archive._lock import DirectoryLock
 from aeron_py.archive._repair import repair
 from aeron_py.archive.catalog import CATALOG_FILE_NAME
@@ -92,6 +93,7 @@ class Launch:
     def _start(self, deadline: float) -> tuple[ChildProcess, ArchiveMark]:
         lock = DirectoryLock(self.directory, deadline)
         try:
+            check_files(self.directory)
             log = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
             try:
                 if os.fstat(log).st_size > _LOG_LIMIT:

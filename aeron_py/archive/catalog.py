@@ -81,13 +81,22 @@ def read_entries(archive_dir: str | os.PathLike[str]) -> list[CatalogEntry]:
     return [CatalogEntry(recording, tuple(_problems(recording, entry))) for recording, entry in _entries(archive_dir)]
 
 
-def _entries(archive_dir: str | os.PathLike[str]) -> list[tuple[RecordingDescriptor, _Entry]]:
+def known_ids(archive_dir: str | os.PathLike[str]) -> set[int]:
+    """The ids of all recordings that there are or were, as far as the catalog still has them.
+
+    Raises:
+        CatalogError: as :func:`read_catalog`.
+    """
+    return {recording.recording_id for recording, _ in _entries(archive_dir, every=True)}
+
+
+def _entries(archive_dir: str | os.PathLike[str], *, every: bool = False) -> list[tuple[RecordingDescriptor, _Entry]]:
     path = Path(archive_dir) / CATALOG_FILE_NAME
     try:
         data = path.read_bytes()
     except OSError as error:
         raise CatalogError(f"no archive in {os.fspath(archive_dir)!r}: {error.strerror}: {path}") from error
-    return list(_descriptors(data, path))
+    return list(_descriptors(data, path, every))
 
 
 def _problems(recording: RecordingDescriptor, entry: _Entry) -> Iterator[str]:
@@ -154,7 +163,7 @@ class _Entry:
     used: int
 
 
-def _descriptors(data: bytes, path: Path) -> Iterator[tuple[RecordingDescriptor, _Entry]]:
+def _descriptors(data: bytes, path: Path, every: bool) -> Iterator[tuple[RecordingDescriptor, _Entry]]:
     if len(data) < _HEADER_LENGTH:
         raise CatalogError(f"damaged catalog, {len(data)} bytes are less than its header: {path}")
     version, _length, _next_id, alignment = _HEADER.unpack_from(data, 0)
@@ -181,7 +190,7 @@ def _descriptors(data: bytes, path: Path) -> Iterator[tuple[RecordingDescriptor,
                 f"damaged catalog, recording {recording.recording_id} after {last_id} at byte {offset}: {path}"
             )
         last_id = recording.recording_id
-        if state == _STATE_VALID:
+        if every or state == _STATE_VALID:
             begin = offset + _ENTRY_LENGTH
             used = (used + _ENTRY_LENGTH + alignment - 1 & -alignment) - _ENTRY_LENGTH
             yield recording, _Entry(checksum & 0xFFFFFFFF, data[begin : begin + length], min(used, length))

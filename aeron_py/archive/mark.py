@@ -88,7 +88,9 @@ class ArchiveMark:
         try:
             return cls._decode(data)
         except (struct.error, UnicodeDecodeError) as error:
-            raise ArchiveError(f"{path} is not the mark file of an archive: {error}") from error
+            raise ArchiveError(
+                f"{path} is damaged, it is not the mark file of an archive ({error}): delete it when none runs there"
+            ) from error
 
     @classmethod
     def _decode(cls, data: bytes) -> ArchiveMark:
