@@ -35,6 +35,7 @@ _CNC_FILE = "cnc.dat"
 # Seconds without a heartbeat, of a driver whose process is gone, after which it is taken for killed.
 _STANDSTILL = 3.0
 _LONG_GONE = 60.0
+_CLOCK_STEP = 0.02
 _FRESH_PREFIX = "aeron-py-"
 # What Aeron puts into its directory; anything else there is somebody's own.
 _OWN_FILES = {_CNC_FILE, "loss-report.dat", "publications", "images"}
@@ -151,6 +152,14 @@ def _check_directory(path: str, timeout: float) -> None:
         (target / _CNC_FILE).unlink()
 
 
+def _remove_empty(target: Path) -> None:
+    """Remove what a start that failed has left, so that the directory does not look like somebody's own."""
+    if not (target / _CNC_FILE).exists():
+        for path in (target / "publications", target / "images", target):
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+
 def _was_killed(info: DriverInfo) -> bool:
     """Whether a driver died so lately that its heartbeat still looks fresh.
 
@@ -251,12 +260,15 @@ class MediaDriver(Owner):
             path, fresh = _fresh_directory(), True
         else:
             path, fresh = directory(aeron_dir), False
-            _check_directory(path, seconds(asked.get("driver_timeout", 10.0), "driver_timeout"))
+            # C's clock moves in steps of some milliseconds: to it a heartbeat is fresh for as much longer.
+            _check_directory(path, seconds(asked.get("driver_timeout", 10.0), "driver_timeout") + _CLOCK_STEP)
         try:
             driver, context = _start(path, mode, calls, delete, environment)
         except BaseException:
             if fresh:
                 shutil.rmtree(path, ignore_errors=True)
+            else:
+                _remove_empty(Path(path))
             raise
         return cls(Handle(f"media driver {path}", (driver, context), _stop), path, mode)
 

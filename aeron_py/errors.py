@@ -423,6 +423,11 @@ _ARCHIVE_ERRORS: dict[int, type[ArchiveError]] = {
     ArchiveErrorCode.INVALID_POSITION: InvalidPositionError,
 }
 
+_NO_SPACE = (
+    "no space is left there: free some, take shorter terms, or make it larger (containers have 64 MB of /dev/shm "
+    "unless told otherwise, as with docker's --shm-size)"
+)
+
 # "(-11) generic error, see message", then one "[function, file.c:123] text" for each level of C that added to it.
 _C_HEADING = re.compile(r"\(-?\d+\) .*")
 _C_PLACE = re.compile(r"\[\w+, [^\]:]+:\d+\] ?")
@@ -473,8 +478,12 @@ def error_from_code(code: int, message: str, operation: str) -> AeronError:
     if code < 0 and -code in DriverErrorCode.__members__.values():
         driver_code = DriverErrorCode(-code)
         said = words or driver_code.name.lower().replace("_", " ")
+        if driver_code == DriverErrorCode.STORAGE_SPACE:
+            said = f"{said}; {_NO_SPACE}"
         return DriverError(said, operation=operation, code=driver_code, detail=message)
 
+    if code == errno.ENOSPC:
+        words = f"{words or 'no space left'}; {_NO_SPACE}"
     if not words:
         words = f"error {code} ({errno.errorcode[code]})" if code in errno.errorcode else f"error {code}"
     return AeronError(words, operation=operation, code=code, detail=message)
