@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 PROGRAM = """
-import sys
+import json, sys
 from aeron_py import MediaDriver
-with MediaDriver.launch(sys.argv[1], timer_interval=0.1) as driver:
+with MediaDriver.launch(sys.argv[1], **{"timer_interval": 0.1, **json.loads(sys.argv[2])}) as driver:
     print("ready", flush=True)
     sys.stdin.read()
 """
 
 
 class DriverProcess:
-    """Starts with ``with``; :meth:`kill` it, or it ends with the block."""
+    """Starts with ``with``; :meth:`kill` it, or it ends with the block.
 
-    def __init__(self, aeron_dir: Path) -> None:
+    Args:
+        aeron_dir: its directory.
+        environment: variables on top of this process's.
+        settings: as for ``MediaDriver.launch``.
+    """
+
+    def __init__(self, aeron_dir: Path | str, environment: dict[str, str] | None = None, **settings: Any) -> None:
         self.aeron_dir = str(aeron_dir)
+        self._environment = environment or {}
+        self._settings = settings
 
     def __enter__(self) -> DriverProcess:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, self.aeron_dir], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-c", PROGRAM, self.aeron_dir, json.dumps(self._settings)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | self._environment,
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"ready\n"
@@ -38,6 +52,10 @@ class DriverProcess:
         """As ``kill -9``."""
         self._process.kill()
         self._process.wait(30)
+
+    def end(self) -> None:
+        """In order."""
+        self.__exit__(None, None, None)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

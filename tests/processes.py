@@ -47,4 +47,5 @@ def standing_still(pid: int) -> Iterator[None]:
         wait_until(stands)
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):  # killed meanwhile
+            os.kill(pid, signal.SIGCONT)

@@ -18,7 +18,7 @@ BATCH = 20
 TIMEOUT = 60.0
 
 
-def message(number: int) -> bytes:
+def message(number: int | str) -> bytes:
     """Message ``number`` of the stream: of any length up to three fragments, and with no zero in it."""
     digest = hashlib.sha256(str(number).encode()).digest()
     length = 8 + int.from_bytes(digest[:2], "little") % 4000
@@ -26,9 +26,9 @@ def message(number: int) -> bytes:
     return (seed * (length // len(seed) + 1))[:length]
 
 
-def offer(publication: ExclusivePublication, number: int) -> int:
+def offer(publication: ExclusivePublication, number: int, timeout: float = TIMEOUT) -> int:
     """Offer it until it is taken."""
-    deadline = time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + timeout
     while True:
         try:
             return publication.offer(message(number))

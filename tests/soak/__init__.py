@@ -1,4 +1,4 @@
 """Long runs, by ``make soak``."""
 
-SOAKS = ("playback", "recorder_kills")
+SOAKS = ("archive_kills", "playback", "quiet", "recorder_kills")
 """The modules here that soak. Each has a ``main(minutes, seed)``, which raises when something is wrong."""
