@@ -14,6 +14,7 @@ sys.path.insert(0, str(HERE))
 
 import command_line  # noqa: E402
 import configuration  # noqa: E402
+import faults  # noqa: E402
 import surface  # noqa: E402
 
 from aeron_py.settings import _KINDS  # noqa: E402
@@ -49,6 +50,8 @@ def _fill_in(app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = configuration.page()
     if name == "reference/coverage":
         source[0] = surface.page()
+    if name == "reference/faults":
+        source[0] = faults.page()
     if name == "benchmarks" and (HERE / "benchmarks" / "index.md").exists():
         # Its front matter and its title are for those who read it where it lies.
         source[0] += "\n```{include} benchmarks/index.md\n:start-after: '# Benchmarks'\n:relative-images:\n```\n"

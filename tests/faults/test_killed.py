@@ -68,7 +68,14 @@ def check_after_restart(archive_dir: Path, count: int, position: int) -> None:
 
 @pytest.mark.filterwarnings("ignore:an archive was killed:RuntimeWarning")
 @pytest.mark.parametrize("run", range(3))
-def test_the_process_of_all_is_killed(run: int, tmp_path: Path, aeron_dir: Path) -> None:
+def test_process_of_driver_archive_and_publisher_killed_while_recording__all_ends_with_it(
+    run: int, tmp_path: Path, aeron_dir: Path
+) -> None:
+    """Sees: nothing is left running: the archive, a child process, ends with its parent however that ends.
+
+    Kept: every message that was confirmed.
+    Recovers: start it again on the same directories, at once.
+    """
     archive_dir = tmp_path / "archive"
     command = [sys.executable, "-m", "tests.faults.recording", str(archive_dir), str(aeron_dir)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
@@ -87,7 +94,12 @@ def test_the_process_of_all_is_killed(run: int, tmp_path: Path, aeron_dir: Path)
 
 @pytest.mark.filterwarnings("ignore:an archive was killed:RuntimeWarning")
 @pytest.mark.parametrize("run", range(3))
-def test_the_archive_is_killed(run: int, tmp_path: Path) -> None:
+def test_archive_killed_at_any_moment_while_recording__calls_say_so(run: int, tmp_path: Path) -> None:
+    """Sees: an ArchiveError from a call on the session, in time.
+
+    Kept: every message that was confirmed; one that was half written is cut off.
+    Recovers: start it again on the same directory, at once.
+    """
     archive_dir = tmp_path / "archive"
     count = position = 0
     with (
@@ -114,7 +126,14 @@ def test_the_archive_is_killed(run: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:an archive was killed:RuntimeWarning")
-def test_the_driver_is_killed(tmp_path: Path, aeron_dir: Path, driver_process: subprocess.Popen[str]) -> None:
+def test_driver_killed_at_any_moment_while_recording__calls_say_so(
+    tmp_path: Path, aeron_dir: Path, driver_process: subprocess.Popen[str]
+) -> None:
+    """Sees: an AeronError from each call on the client and on the session, in time, that names the driver's directory.
+
+    Kept: every message that was confirmed.
+    Recovers: start driver and archive again, at once.
+    """
     archive_dir = tmp_path / "archive"
     count = position = 0
     with (

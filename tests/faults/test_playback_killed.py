@@ -83,10 +83,14 @@ def kill_archive(archive_dir: Path) -> None:
 
 
 @pytest.mark.parametrize(("speed", "apart"), [(1.0, 0.005), ("Unlimited", 0.0)])
-def test_the_archive_is_killed(
+def test_archive_killed_while_playing__the_session_goes_on(
     recorder: tuple[Recorder, Events], tmp_path: Path, speed: float | str, apart: float
 ) -> None:
-    """Its clients keep all they have, and get every message once, in order."""
+    """Sees: nothing but a pause: clients of a playback session keep all they have.
+
+    Kept: every message comes once, in order.
+    Recovers: by itself: the recorder starts its archive again, sessions go on where they were.
+    """
     started, events = recorder
     count = 400 if apart else 4000
     with Client.connect(started.aeron_dir) as client, RecorderClient(client, timeout=TIMEOUT) as asking:
@@ -107,8 +111,14 @@ def test_the_archive_is_killed(
             heard.close()
 
 
-def test_who_asks_meanwhile_waits(recorder: tuple[Recorder, Events], tmp_path: Path) -> None:
-    """And hears why, when it takes longer than he would wait."""
+def test_archive_killed_while_asking_a_recorder__the_call_waits(
+    recorder: tuple[Recorder, Events], tmp_path: Path
+) -> None:
+    """Sees: a call that waits; ArchiveConnectionError when that takes longer than its `timeout`, with the reason.
+
+    Kept: sessions and their settings.
+    Recovers: by itself: the recorder starts its archive again.
+    """
     started, events = recorder
     with (
         Client.connect(started.aeron_dir) as client,
@@ -140,8 +150,12 @@ def test_who_asks_meanwhile_waits(recorder: tuple[Recorder, Events], tmp_path: P
         anyio.run(main)
 
 
-def test_the_media_driver_is_killed(tmp_path: Path) -> None:
-    """With it goes the archive; their clients are made anew, and find the session where it was."""
+def test_driver_killed_while_playing__the_session_is_found_again(tmp_path: Path) -> None:
+    """Sees: the client is lost with the driver, and the archive with it; the recorder waits for both.
+
+    Kept: the playback session, where it was; every message comes once, in order.
+    Recovers: start driver and archive; connect anew, and find the session by its id.
+    """
     archive_dir, aeron_dir = tmp_path / "archive", tmp_path / "aeron"
     up = ("up", "--archive-dir", str(archive_dir), "--aeron-dir", str(aeron_dir))
     config = load(f"{{archive_dir: {archive_dir}, aeron_dir: {aeron_dir}, poll_interval: 50ms, rules: [{{}}]}}")

@@ -23,7 +23,14 @@ def aeron_dir() -> Iterator[Path]:
     shutil.rmtree(base, ignore_errors=True)
 
 
-def test_killed_under_load(tmp_path: Path, aeron_dir: Path) -> None:
+def test_recorder_or_archive_or_driver_killed_while_recording_under_load__nothing_is_lost(
+    tmp_path: Path, aeron_dir: Path
+) -> None:
+    """Sees: what was killed has ended, the others wait for it; after a power cut the journal says what is committed.
+
+    Kept: nothing is torn, twice or lost of what was told to be recorded.
+    Recovers: start again what was killed, on the same directories.
+    """
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
     with Killable(tmp_path, aeron_dir, seed) as node:

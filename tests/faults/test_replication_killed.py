@@ -96,7 +96,12 @@ def copied(target: Site, recording_id: int) -> list[bytes]:
         return [bytes(payload) for payload in reader]
 
 
-def test_the_source_is_killed(source: Site, target: Site) -> None:
+def test_source_killed_while_replicating__waits_say_so(source: Site, target: Site) -> None:
+    """Sees: ReplicationError (RETRY) from each wait for the replication.
+
+    Kept: what was copied; at the source every message that was confirmed.
+    Recovers: start the source's archive: the next wait goes on where the copy ends.
+    """
     recording_id, position = recorded(source, 3000)
     replication = target.archive.replicate(recording_id, *source.control)
     copy_id = replication.await_started(TIMEOUT)
@@ -112,7 +117,12 @@ def test_the_source_is_killed(source: Site, target: Site) -> None:
     assert copied(target, copy_id) == messages(3000)
 
 
-def test_the_target_is_killed(source: Site, target: Site) -> None:
+def test_target_killed_while_replicating__it_is_resumed(source: Site, target: Site) -> None:
+    """Sees: the session with the archive that copies is lost.
+
+    Kept: what was copied; the source is not held up.
+    Recovers: start it on the same directory, connect, `Replication.resume`.
+    """
     recording_id, position = recorded(source, 3000)
     replication = target.archive.replicate(recording_id, *source.control)
     copy_id = replication.await_started(TIMEOUT)
@@ -125,7 +135,14 @@ def test_the_target_is_killed(source: Site, target: Site) -> None:
     assert copied(target, copy_id) == messages(3000)
 
 
-def test_both_are_killed_again_and_again(source: Site, target: Site) -> None:
+def test_source_and_target_killed_again_and_again_while_replicating__the_copy_is_exact(
+    source: Site, target: Site
+) -> None:
+    """Sees: as for each of them alone.
+
+    Kept: every message, once, in one copy.
+    Recovers: start what was killed, `Replication.resume`.
+    """
     recording_id, position = recorded(source, 5000)
     source.archive.stop_recording(CHANNEL, STREAM_ID)
     replication = target.archive.replicate(recording_id, *source.control, file_io_max_length=64 * 1024)

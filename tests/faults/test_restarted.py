@@ -18,7 +18,12 @@ from tests.waiting import wait_until
 TIMEOUT = 100.0
 
 
-def test_a_driver_that_was_killed(tmp_path: Path) -> None:
+def test_driver_killed__another_starts_in_its_directory_at_once(tmp_path: Path) -> None:
+    """Sees: BusyError from `MediaDriver.launch` while it lives; nothing once it is killed.
+
+    Kept: recordings; what is in shared memory goes with its driver.
+    Recovers: launch again in the same directory.
+    """
     aeron_dir = tmp_path / "aeron"
     with DriverProcess(aeron_dir) as process:
         with pytest.raises(BusyError, match=f"process {process.pid}"):
@@ -29,13 +34,23 @@ def test_a_driver_that_was_killed(tmp_path: Path) -> None:
     assert not aeron_dir.exists()
 
 
-def test_a_driver_that_only_stands_still(tmp_path: Path) -> None:
+def test_driver_stands_still__another_is_refused_in_its_directory(tmp_path: Path) -> None:
+    """Sees: BusyError from `MediaDriver.launch`: its process is there, it may go on at any moment.
+
+    Kept: all.
+    Recovers: let it go on, or kill it.
+    """
     aeron_dir = tmp_path / "aeron"
     with DriverProcess(aeron_dir) as process, standing_still(process.pid), pytest.raises(BusyError):
         MediaDriver.launch(aeron_dir)
 
 
-def test_aeron_py_up(tmp_path: Path) -> None:
+def test_aeron_py_up_killed__it_starts_again_at_once(tmp_path: Path) -> None:
+    """Sees: nothing: `aeron-py up` starts on the directories of one that was killed.
+
+    Kept: every message that was confirmed.
+    Recovers: `aeron-py up` again.
+    """
     command = patient.command("aeron-py", "up", "--json")
     command += ["--archive-dir", str(tmp_path / "archive"), "--aeron-dir", str(tmp_path / "aeron")]
     for number, status in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 0)):
@@ -51,10 +66,15 @@ def test_aeron_py_up(tmp_path: Path) -> None:
     wait_until(lambda: not (tmp_path / "aeron").exists())
 
 
-def test_what_a_killed_driver_left_in_shared_memory_is_removed_later(
+def test_driver_of_a_fresh_directory_killed__what_it_left_is_removed_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a directory of its own in place of the shared memory, and less patience."""
+    """Sees: its directory under `/dev/shm` stays at first.
+
+    Kept: what is not Aeron's, or belongs to a driver that lives.
+    Recovers: by itself: a later launch without an `aeron_dir` removes it.
+    """
+    # With a directory of its own in place of the shared memory, and less patience.
     monkeypatch.setattr(driver_module, "_LONG_GONE", 1.0)
     left, living, foreign = (tmp_path / f"aeron-py-{name}" for name in ("left", "living", "foreign"))
     foreign.mkdir()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,6 @@ from tests.waiting import wait_until
 
 TIMEOUT = 90.0
 PAGE = 4096
-
-
-@pytest.fixture
-def driver() -> Iterator[MediaDriver]:
-    with MediaDriver.launch(ipc_term_buffer_length=1 << 16) as launched:
-        yield launched
-
-
-@pytest.fixture
-def client(driver: MediaDriver) -> Iterator[Client]:
-    with Client.connect(driver.aeron_dir) as connected:
-        yield connected
 
 
 def record_and_kill(driver: MediaDriver, client: Client, archive_dir: Path, last: bytes) -> tuple[int, int]:
@@ -54,7 +41,12 @@ def replayed(archive: Archive, recording_id: int, position: int) -> list[bytes]:
         return [message.payload for message in subscription.messages(until=position, timeout=TIMEOUT)]
 
 
-def test_half_a_fragment_is_cut_off(driver: MediaDriver, client: Client, tmp_path: Path) -> None:
+def test_last_page_torn__half_a_fragment_is_cut_off(driver: MediaDriver, client: Client, tmp_path: Path) -> None:
+    """Sees: a RuntimeWarning from `ArchiveServer.launch`: which recording was cut off, and at which position.
+
+    Kept: every whole message.
+    Recovers: by itself, when the archive is started.
+    """
     recording_id, frame = record_and_kill(driver, client, tmp_path, b"x")
     segment = tmp_path / f"{recording_id}-0.rec"
     size = segment.stat().st_size
@@ -67,7 +59,12 @@ def test_half_a_fragment_is_cut_off(driver: MediaDriver, client: Client, tmp_pat
         assert replayed(archive, recording_id, 2 * frame) == [b"x" * (frame - 32)] * 2
 
 
-def test_a_payload_of_zeros_is_kept(driver: MediaDriver, client: Client, tmp_path: Path) -> None:
+def test_last_page_of_zeros__it_is_not_taken_for_torn(driver: MediaDriver, client: Client, tmp_path: Path) -> None:
+    """Sees: nothing.
+
+    Kept: every whole message, also one that consists of zeros.
+    Recovers: by itself, when the archive is started.
+    """
     recording_id, frame = record_and_kill(driver, client, tmp_path, b"\0")
     with (
         ArchiveServer.launch(tmp_path, driver.aeron_dir, timeout=TIMEOUT) as server,
