@@ -133,8 +133,8 @@ class ReplicationCalls:
         """Copy a recording of another archive into this one: ``await`` it, or ``async with``, which stops it again.
 
         Args:
-            source_recording_id, source_control_channel, source_control_stream_id, recording_id, stop_position, timeout,
-                params: as for :meth:`Archive.replicate`.
+            source_recording_id, source_control_channel, source_control_stream_id: as for :meth:`Archive.replicate`.
+            recording_id, stop_position, timeout, params: the same.
         """
 
         async def start() -> AsyncReplication:
