@@ -49,7 +49,7 @@ class Keeper:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="aeron-py recorder's keeper", daemon=True)
         self._failed: Exception | None = None
-        self._flushed = (time.monotonic(), 0)
+        self._flushed = time.monotonic()
         self._retained = self._stored = 0.0
         self._began_ns = time.time_ns()
         self._told: set[str] = set()
@@ -151,13 +151,12 @@ class Keeper:
         config, journal = self._config, self._journal
         if journal is None:
             return
-        when, size = self._flushed
-        now, moved = time.monotonic(), sum(journal.positions.values())
-        if (config.flush_interval and now - when >= config.flush_interval) or (
-            config.flush_frequency and moved - size >= config.flush_frequency
+        now = time.monotonic()
+        if (config.flush_interval and now - self._flushed >= config.flush_interval) or (
+            config.flush_frequency and journal.unflushed >= config.flush_frequency
         ):
             journal.flush()
-            self._flushed = (now, moved)
+            self._flushed = now
 
     def _store(self) -> None:
         now = time.monotonic()
@@ -220,7 +219,7 @@ class Keeper:
             except Exception as error:
                 self._failed = error
                 raise
-        self._flushed = (time.monotonic(), 0)
+        self._flushed = time.monotonic()
         self._began_ns = time.time_ns()
         name = self.volumes.rotate(ended_ns, journals)
         self._say(f"volume {name} ended")

@@ -21,6 +21,7 @@ import pytest
 
 from aeron_py import Archive, ArchivingMediaDriver, Client, Counter, ExclusivePublication
 from aeron_py._ffi import lib
+from aeron_py.archive.catalog import find_recording
 from aeron_py.archive.reader import RecordingReader
 from aeron_py.errors import AeronError, ClosedError, NotConnectedError, SettingError
 from aeron_py.recorder import JournalWriter, StreamInfo, TimeIndex, read_committed
@@ -422,6 +423,10 @@ def check_history(archive_dir: Path, committed: dict[str, Any]) -> tuple[int, in
         assert len(streams) == recording.STREAMS
         for recording_id, position in committed["recordings"].items():
             assert reached[int(recording_id)] >= position
+            with RecordingReader(archive_dir, find_recording(archive_dir, int(recording_id)), limit=position) as reader:
+                messages = [payload for batch in reader.batches() for payload in batch.payloads()]
+                assert reader.position == position
+            assert all(set(message) <= set(b"x") for message in messages)
         places = {stream.index: stream.start_position for stream in streams}
         count, last = 0, 0
         for tick in index.ticks(0):
@@ -438,13 +443,13 @@ def check_history(archive_dir: Path, committed: dict[str, Any]) -> tuple[int, in
 @pytest.mark.filterwarnings("ignore:an archive was killed:RuntimeWarning")
 @pytest.mark.parametrize("run", range(2))
 def test_killed(run: int, tmp_path: Path, aeron_dir: Path) -> None:
-    archive_dir = tmp_path / "archive"
+    archive_dir, chance = tmp_path / "archive", random.Random(run)
     command = [sys.executable, "-m", "tests.recorder.recording", str(archive_dir), str(aeron_dir)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
         assert process.stdout is not None
         archive_pid = int(process.stdout.readline())
-        lines = [process.stdout.readline() for _ in range(random.randint(2, 12))]
-        time.sleep(random.uniform(0, 0.05))
+        lines = [process.stdout.readline() for _ in range(chance.randint(2, 12))]
+        time.sleep(chance.uniform(0, 0.05))
         process.kill()
         lines += [line for line in process.stdout if line.endswith("\n")]
     wait_until(lambda: not is_alive(archive_pid), TIMEOUT)
