@@ -10,10 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from aeron_py import Publication
 from aeron_py.archive.catalog import read_catalog
 from aeron_py.archive.reader import RecordingReader
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.recorder.config import RecorderConfig, load
+from aeron_py.recorder.service import Recorder
 from aeron_py.recorder.timeindex import TimeIndex
 from tests.processes import with_argument
 from tests.waiting import wait_until
@@ -116,6 +118,16 @@ def told_payloads(archive_dir: Path, topic: str) -> list[bytes]:
                 for batch in reader.batches():
                     found += batch.payloads()
     return found
+
+
+def told(recorder: Recorder, publication: Publication) -> bool:
+    """Whether the journal tells of all that was published."""
+    keeper = recorder._keeper
+    assert keeper is not None
+    journal = keeper._journal
+    assert journal is not None
+    index = next((each.index for each in journal.streams if each.session_id == publication.session_id), -1)
+    return journal.positions.get(index) == publication.position
 
 
 class Events(list[str]):

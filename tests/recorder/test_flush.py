@@ -16,7 +16,7 @@ from aeron_py.archive.catalog import CATALOG_FILE_NAME, find_recording
 from aeron_py.archive.reader import RecordingReader
 from aeron_py.recorder.committed import COMMITTED_FILE_NAME, read_committed
 from aeron_py.recorder.service import Recorder
-from tests.recorder.recorders import TIMEOUT, configured, recordings
+from tests.recorder.recorders import TIMEOUT, configured, recordings, told
 from tests.streams import send
 from tests.waiting import wait_until
 
@@ -68,16 +68,6 @@ def committed(archive_dir: Path, stream_id: int) -> int:
             assert last <= position
     (recording,) = recordings(archive_dir, stream_id)
     return found.recordings.get(recording.recording_id, -1)
-
-
-def told(recorder: Recorder, publication: ExclusivePublication) -> bool:
-    """Whether the journal tells of all that was published."""
-    keeper = recorder._keeper
-    assert keeper is not None
-    journal = keeper._journal
-    assert journal is not None
-    index = next((each.index for each in journal.streams if each.session_id == publication.session_id), None)
-    return index is not None and journal.positions[index] == publication.position
 
 
 def test_by_bytes(opened: Open, tmp_path: Path) -> None:
