@@ -20,7 +20,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "benchmarks"
-BENCHMARKS = ("one_message", "throughput", "round_trip", "async_latency", "archive", "recorder")
+BENCHMARKS = ("one_message", "throughput", "round_trip", "async_latency", "archive", "recorder", "journal")
 BEGIN, END = "<!-- benchmarks: written by bench/run.py -->", "<!-- end of benchmarks -->"
 
 
