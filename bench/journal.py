@@ -19,8 +19,9 @@ from typing import Any
 import numpy
 from common import Row, Settings
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from tests.recorded_files import RecordedFiles, write_catalog  # the archive's format is written there
+# Behind all else: the package is the one that is installed.
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+from tests.recorded_files import RecordedFiles, write_catalog
 
 SECOND = 1_000_000_000
 BEGIN = 1_790_000_000 * SECOND
@@ -43,16 +44,15 @@ OPENED, TICK, IMAGE = 1, 3, 4
 _TABLE = numpy.array([zlib.crc32(bytes([0xFF ^ i])) ^ 0xFF000000 for i in range(256)], "<u4")
 """Of the CRC-32, byte by byte."""
 
-
 _TICK = numpy.dtype(
-        [
-            ("length", "<i4"), ("version", "u1"), ("flags", "u1"), ("type", "<u2"), ("offset", "<i4"),
-            ("session", "<i4"), ("stream", "<i4"), ("term", "<i4"), ("checksum", "<i8"),
-            ("kind", "u1"), ("format", "u1"), ("more", "<u2"), ("count", "<u4"), ("time", "<i8"),
-            ("image", "<i8"), ("record", "<i8"),
-            ("items", numpy.dtype([("index", "<u4"), ("position", "<i8")]), 3), ("rest", "V28"),
-        ]
-    )  # fmt: skip
+    [
+        *[("length", "<i4"), ("version", "u1"), ("flags", "u1"), ("type", "<u2"), ("offset", "<i4")],
+        *[("session", "<i4"), ("stream", "<i4"), ("term", "<i4"), ("checksum", "<i8")],
+        *[("kind", "u1"), ("format", "u1"), ("more", "<u2"), ("count", "<u4"), ("time", "<i8")],
+        *[("image", "<i8"), ("record", "<i8")],
+        *[("items", numpy.dtype([("index", "<u4"), ("position", "<i8")]), 3), ("rest", "V28")],
+    ]
+)
 """A tick of three streams in its frame, as it lies on the disk."""
 
 
