@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from aeron_py._aeron import ffi, lib
-from aeron_py.errors import AeronError, SettingError, error_from_code
+from aeron_py._error_reading import error_from_code
+from aeron_py.errors import AeronError, SettingError
 
 __all__ = ["NULL", "check", "check_pointer", "ffi", "last_error", "lib", "text", "to_bytes"]
 

@@ -15,6 +15,7 @@ from aeron_py._aeron import (
     walk_messages,
     walk_payloads,
 )
+from aeron_py._error_reading import error_from_code, offer_error
 from aeron_py._owner import Description, restated
 from aeron_py.errors import (
     AeronError,
@@ -22,8 +23,6 @@ from aeron_py.errors import (
     ClosedError,
     ForkedError,
     OfferResult,
-    error_from_code,
-    offer_error,
 )
 
 __all__ = ["Block", "Claim", "Message", "Offerer", "Poller", "block_from_address", "walk_messages", "walk_payloads"]

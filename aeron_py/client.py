@@ -9,13 +9,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aeron_py._connecting import await_driver, context_calls, start, stop
+from aeron_py._error_reading import error_from_handler
 from aeron_py._ffi import check, ffi, lib, text, to_bytes
 from aeron_py._owner import Handle, Owner, weakly
 from aeron_py._pending import PendingAdd
 from aeron_py._waiting import Duration, seconds, wait_for
 from aeron_py.counters import Counter, CountersReader
 from aeron_py.driver import default_aeron_dir, directory
-from aeron_py.errors import AeronError, SettingError, error_from_handler
+from aeron_py.errors import AeronError, SettingError
 from aeron_py.handlers import check_handler, hold
 from aeron_py.idle import IdleStrategy
 from aeron_py.publication import ExclusivePublication, Publication

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from aeron_py._addresses import local_addresses
 from aeron_py._destinations import change_destination
+from aeron_py._error_reading import offer_error
 from aeron_py._ffi import check, ffi, lib, text
 from aeron_py._hot import Claim, Offerer
 from aeron_py._owner import Handle, Owner
 from aeron_py._waiting import Duration, seconds, wait_for
-from aeron_py.errors import ClosedError, OfferResult, offer_error
+from aeron_py.errors import ClosedError, OfferResult
 from aeron_py.uri import ChannelUri
 
 if TYPE_CHECKING:

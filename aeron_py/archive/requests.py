@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aeron_py._error_reading import archive_error
 from aeron_py._ffi import lib
 from aeron_py._owner import Handle
 from aeron_py.archive._call import Request, Response
@@ -24,7 +25,7 @@ from aeron_py.archive._request_parts import (
     with_ids,
 )
 from aeron_py.archive.recordings import RecordingDescriptor, RecordingSubscription, SourceLocation
-from aeron_py.errors import ArchiveErrorCode, SettingError, archive_error
+from aeron_py.errors import ArchiveErrorCode, SettingError
 from aeron_py.uri import ChannelUri
 
 Channel = str | ChannelUri

@@ -21,6 +21,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from aeron_py._error_reading import archive_error, error_from_code
 from aeron_py._ffi import check, ffi, last_error, lib, text
 from aeron_py._owner import Handle
 from aeron_py.archive._call import Call, Followed, Request
@@ -36,8 +37,6 @@ from aeron_py.errors import (
     DriverTimeoutError,
     SettingError,
     TimedOutError,
-    archive_error,
-    error_from_code,
 )
 
 T = TypeVar("T")

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from aeron_py._error_reading import offer_error
 from aeron_py._ffi import ffi, last_error, lib
 from aeron_py._owner import Handle, Owner
 from aeron_py._waiting import Duration, nanoseconds, seconds, wait_for
-from aeron_py.errors import AeronError, NotConnectedError, OfferResult, SettingError, offer_error
+from aeron_py.errors import AeronError, NotConnectedError, OfferResult, SettingError
 from aeron_py.recorder.committed import Committed, CommittedFile, read_committed
 from aeron_py.recorder.entries import EntryKind, StreamInfo, opened_body
 from aeron_py.settings import as_int

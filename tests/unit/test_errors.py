@@ -7,6 +7,7 @@ import pickle
 import pytest
 
 from aeron_py import errors
+from aeron_py._error_reading import archive_error, error_from_code, error_from_handler, offer_error
 from aeron_py.errors import (
     AeronError,
     ArchiveConnectionError,
@@ -25,10 +26,6 @@ from aeron_py.errors import (
     Recovery,
     SettingError,
     TimedOutError,
-    archive_error,
-    error_from_code,
-    error_from_handler,
-    offer_error,
 )
 
 ALL_ERRORS = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, AeronError)]
