@@ -64,5 +64,10 @@ class ArchiveCalls:
     migrate_segments = _awaited(CatalogCalls.migrate_segments)
     update_channel = _awaited(CatalogCalls.update_channel)
 
-    async def _ask(self, request: Request[T], timeout: Duration | None = None) -> T:
+    async def _ask(
+        self,
+        request: Request[T],
+        timeout: Duration | None = None,
+        undo: Callable[[int], Request[Any]] | None = None,
+    ) -> T:
         raise NotImplementedError
