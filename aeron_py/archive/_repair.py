@@ -2,7 +2,8 @@
 
 After a kill the archive finds by itself where a recording ends. But when the last fragment lies across the end of a
 page and all of it on a later page is zero, it can't tell a write that was cut short from a payload of zeros, and
-refuses to start until somebody decides. The file system knows: a page that was never written is a hole in the file.
+refuses to start until somebody decides. The file system knows: a page that was never written is a hole in the file. Of
+padding the archive writes the header alone: it is whole, though the pages after it are holes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from aeron_py.archive.recordings import RecordingDescriptor
 _PAGE = 4096
 _ALIGNMENT = 32
 _CHUNK = 1 << 20
+_TYPE_OFFSET, _PADDING = 6, b"\0\0"
 _IDENTITY = struct.Struct("<4q")  # how a descriptor begins, up to the start timestamp
 _STOP_TIMESTAMP, _STOP_POSITION = 32, 48
 
@@ -53,7 +55,8 @@ def _repair_segment(
             doubtful = [page for page in _pages_after(offset, length) if _is_zero(fd, page, offset + length)]
             if not doubtful:
                 return cut
-            if not checksums and not any(_is_hole(fd, page, offset + length) for page in doubtful):
+            whole = not any(_is_hole(fd, page, offset + length) for page in doubtful)
+            if not checksums and (whole or _is_padding(fd, offset)):
                 _set_stop_position(directory, recording, base + offset + length)
                 return cut
             os.pwrite(fd, bytes(length), offset)
@@ -85,6 +88,10 @@ def _last_fragment(fd: int, recording: RecordingDescriptor, base: int) -> tuple[
 def _pages_after(offset: int, length: int) -> range:
     """Where each page begins that a fragment reaches over to."""
     return range((offset // _PAGE + 1) * _PAGE, offset + length, _PAGE)
+
+
+def _is_padding(fd: int, offset: int) -> bool:
+    return os.pread(fd, 2, offset + _TYPE_OFFSET) == _PADDING
 
 
 def _is_zero(fd: int, page: int, end: int) -> bool:

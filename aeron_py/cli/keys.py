@@ -28,7 +28,7 @@ class Keys:
             self._fd = sys.stdin.fileno()
             if os.isatty(self._fd) and not _in_background(self._fd):
                 self._before = termios.tcgetattr(self._fd)
-                tty.setcbreak(self._fd)
+                tty.setcbreak(self._fd, termios.TCSADRAIN)  # keys that were pressed already count, too
                 self.works = True
         return self
 

@@ -59,6 +59,33 @@ def test_last_page_torn__half_a_fragment_is_cut_off(driver: MediaDriver, client:
         assert replayed(archive, recording_id, 2 * frame) == [b"x" * (frame - 32)] * 2
 
 
+def test_archive_killed_after_padding__the_position_after_it_is_kept(
+    driver: MediaDriver, client: Client, tmp_path: Path
+) -> None:
+    """Sees: nothing.
+
+    Kept: every whole message, and the positions after them.
+    Recovers: by itself, when the archive is started.
+    """
+    with (
+        ArchiveServer.launch(tmp_path, driver.aeron_dir, timeout=TIMEOUT, segment_file_length=1 << 16) as server,
+        Archive.connect(client, server.archive_context(), timeout=TIMEOUT) as archive,
+        archive.add_recorded_exclusive_publication("aeron:ipc", 10) as publication,
+    ):
+        archive.await_recorded(publication, timeout=TIMEOUT)
+        publication.offer(b"x")
+        publication.append_padding(2 * PAGE)
+        position = publication.position
+        recording_id = archive.await_recorded(publication, position, timeout=TIMEOUT)
+        os.kill(server.pid, signal.SIGKILL)
+        wait_until(lambda: not server.is_running)
+    with (
+        ArchiveServer.launch(tmp_path, driver.aeron_dir, timeout=TIMEOUT) as server,
+        Archive.connect(client, server.archive_context(), timeout=TIMEOUT) as archive,
+    ):
+        assert archive.list_recording(recording_id).stop_position == position > 2 * PAGE
+
+
 def test_last_page_of_zeros__it_is_not_taken_for_torn(driver: MediaDriver, client: Client, tmp_path: Path) -> None:
     """Sees: nothing.
 
