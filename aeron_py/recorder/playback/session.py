@@ -6,22 +6,22 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from aeron_py._waiting import Duration, seconds, wait_for
 from aeron_py.archive._segments import DamagedRecordingError
 from aeron_py.errors import ClosedError, SettingError
+from aeron_py.recorder.playback.controlled import Controlled, Time, check_mode, check_order
 from aeron_py.recorder.playback.controls import Controls
 from aeron_py.recorder.playback.kept import KeptSession
 from aeron_py.recorder.playback.pacer import Pacer
 from aeron_py.recorder.playback.places import Places, StreamIdSource
-from aeron_py.recorder.playback.player import PAUSE, PLAY, TAIL, Mode, Player
+from aeron_py.recorder.playback.player import PAUSE, Mode, Player
 from aeron_py.recorder.playback.subscribing import await_left, topic_of
 from aeron_py.recorder.playback.topics import Remap, TopicFilter, TopicInfo, Value, latest_message
 from aeron_py.recorder.timeindex import TimeIndex
-from aeron_py.recorder.when import Batches, format_speed, format_time, parse_position, parse_speed, parse_time
+from aeron_py.recorder.when import Batches, format_speed, parse_position, parse_speed, parse_time
 
 if TYPE_CHECKING:
     from aeron_py.archive.client import Archive
@@ -31,11 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Controls", "Session"]
 
-Time = str | int | datetime | None
-_MODES = (PLAY, PAUSE, TAIL)
 
-
-class Session:
+class Session(Controlled):
     """Plays what was recorded: each topic onto a stream of its own, at the times at which it came.
 
     It begins paused, so that subscribers can come before the first message: see :attr:`topics` and :meth:`subscribe`,
@@ -92,8 +89,8 @@ class Session:
     ) -> None:
         begin, stop, pace = parse_time(start), parse_time(end), parse_speed(speed)
         where = None if pos is None else parse_position(pos)
-        _check_mode(state)
-        _check_order(begin, stop)
+        check_mode(state)
+        check_order(begin, stop)
         self.session_id = uuid.uuid4().hex if session_id is None else session_id
         """Its name."""
         self._client = client
@@ -129,124 +126,6 @@ class Session:
                 player.seek(player.begin if where is None else where)
         if state != PAUSE:
             player.set_mode(state)
-
-    # -- controls
-
-    @property
-    def start(self) -> str:
-        """Where it begins, an RFC 3339 time or ``Unbounded``. Set it to one of these, or to an offset from now."""
-        return format_time(self._player.start)
-
-    @start.setter
-    def start(self, value: Time) -> None:
-        moment = parse_time(value)
-        player = self._using()
-        with player.lock:
-            _check_order(moment, player.end)
-            player.start = moment
-            if moment is not None and player.pos < moment - 1:
-                player.seek(player.begin)
-
-    @property
-    def end(self) -> str:
-        """Where it ends, an RFC 3339 time or ``Unbounded``. Set it to one of these, or to an offset from now.
-
-        Unbounded, or a time to come: when all that is recorded was played, ``state`` becomes ``tail``.
-        """
-        return format_time(self._player.end)
-
-    @end.setter
-    def end(self, value: Time) -> None:
-        moment = parse_time(value)
-        player = self._using()
-        with player.lock:
-            _check_order(player.start, moment)
-            player.set_end(moment)
-
-    @property
-    def pos(self) -> str | None:
-        """The time up to which was played; None while nothing is recorded.
-
-        Set it to a time or to an offset from now, or move it by 1 to 128 batches: ``"+10"``, ``-10``. A batch is what
-        came in one sample of the recorder. Forward they are played, at once.
-        """
-        found = self.pos_ns
-        return None if found is None else format_time(found)
-
-    @pos.setter
-    def pos(self, value: str | int | datetime) -> None:
-        where = parse_position(value)
-        player = self._using()
-        if isinstance(where, Batches):
-            player.step(where.number)
-            return
-        with player.lock:
-            begin = player.earliest
-            end = where if player.end is None else player.end
-            player.seek(max(begin, min(where, end)))
-
-    @property
-    def pos_ns(self) -> int | None:
-        """:attr:`pos` in nanoseconds since 1970."""
-        player = self._using()
-        return None if self.index.begin_ns is None else player.pos
-
-    @property
-    def speed(self) -> float | str:
-        """How fast: a fraction of real time, or ``Unlimited``, which is as fast as subscribers read."""
-        return format_speed(self._player.speed)
-
-    @speed.setter
-    def speed(self, value: float | str) -> None:
-        self._using().set_speed(parse_speed(value))
-
-    @property
-    def state(self) -> Mode:
-        """``play``, ``pause``, or ``tail``, which is to play what is recorded as it comes. Set it to any of these."""
-        return self._player.mode
-
-    @state.setter
-    def state(self, value: Mode) -> None:
-        _check_mode(value)
-        self._using().set_mode(value)
-
-    @property
-    def loop(self) -> bool:
-        """Whether it begins anew at the end."""
-        return self._player.loop
-
-    @loop.setter
-    def loop(self, value: bool) -> None:
-        self._player.loop = bool(value)
-
-    def step(self, batches: int = 1) -> int:
-        """Play so many batches at once, or with a negative number go back; returns how many there were."""
-        return self._using().step(batches)
-
-    @property
-    def controls(self) -> Controls:
-        """All of them at one moment."""
-        with self._using().lock:
-            moment = self.pos_ns
-            return Controls(
-                start=self.start,
-                end=self.end,
-                pos=None if moment is None else format_time(moment),
-                speed=self.speed,
-                state=self.state,
-                ended=self.ended,
-                drained=self.ended and self._player.consumed,
-                pos_ns=moment,
-                waiting=self._player.waits_for,
-            )
-
-    @property
-    def waiting(self) -> str | None:
-        """What it waits for before it goes on, in words; None when for nothing.
-
-        A volume that is only where it was stored is fetched when the session comes to it; until then time stands still.
-        """
-        return self._using().waits_for
 
     # -- data
 
@@ -311,11 +190,6 @@ class Session:
         """Whether anybody subscribes to a topic of it."""
         with self._player.lock:
             return bool(self._player.lanes.listening)
-
-    @property
-    def ended(self) -> bool:
-        """Whether :attr:`end` was reached, or the end of what there is when nothing is recorded any more."""
-        return self._player.ended
 
     def wait_ended(self, timeout: Duration | None = None) -> None:
         """Wait until it has :attr:`ended` and all who subscribe have read what was played.
@@ -414,13 +288,6 @@ class Session:
         made._player.restore(kept, seconds(patience, "patience"))
         return made
 
-    def _using(self) -> Player:
-        if self._closed:
-            raise ClosedError(f"session {self.session_id} is closed")
-        if (problem := self._pacer.problem) is not None:
-            raise type(problem)(problem.message, operation="session")
-        return self._player
-
     @property
     def closed(self) -> bool:
         """Whether it was closed."""
@@ -447,13 +314,3 @@ class Session:
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{self.state} at {self.speed}"
         return f"<Session {self.session_id} {state}>"
-
-
-def _check_mode(value: str) -> None:
-    if value not in _MODES:
-        raise SettingError(f"{value!r:.100} is no state: there are {', '.join(_MODES)}", operation="state")
-
-
-def _check_order(start: int | None, end: int | None) -> None:
-    if start is not None and end is not None and end < start:
-        raise SettingError(f"the end, {format_time(end)}, is before the start, {format_time(start)}", operation="end")
