@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from aeron_py.errors import ClosedError, SettingError
 from aeron_py.recorder.playback.controls import Controls
-from aeron_py.recorder.playback.player import PAUSE, PLAY, TAIL, Mode, Player
+from aeron_py.recorder.playback.player import Player
+from aeron_py.recorder.playback.playhead import PAUSE, PLAY, TAIL, Mode
 from aeron_py.recorder.when import Batches, format_speed, format_time, parse_position, parse_speed, parse_time
 
 if TYPE_CHECKING:

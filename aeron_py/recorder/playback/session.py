@@ -17,7 +17,8 @@ from aeron_py.recorder.playback.controls import Controls
 from aeron_py.recorder.playback.kept import KeptSession
 from aeron_py.recorder.playback.pacer import Pacer
 from aeron_py.recorder.playback.places import Places, StreamIdSource
-from aeron_py.recorder.playback.player import PAUSE, Mode, Player
+from aeron_py.recorder.playback.player import Player
+from aeron_py.recorder.playback.playhead import PAUSE, Mode
 from aeron_py.recorder.playback.subscribing import await_left, topic_of
 from aeron_py.recorder.playback.topics import Remap, TopicFilter, TopicInfo, Value, latest_message
 from aeron_py.recorder.timeindex import TimeIndex
