@@ -44,4 +44,4 @@ def change_destination(
     client: Client, handle: Handle, kind: str, change: str, channel: str | ChannelUri, timeout: Duration | None
 ) -> None:
     """Ask, and wait for the answer."""
-    client._finish(start_destination(client, handle, kind, change, channel), timeout)
+    client._finish(lambda: start_destination(client, handle, kind, change, channel), timeout)

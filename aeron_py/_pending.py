@@ -7,14 +7,22 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from aeron_py._ffi import check
-from aeron_py.errors import AeronError
+from aeron_py.errors import AeronError, BufferFullError
 
 if TYPE_CHECKING:
     from aeron_py.client import Client
 
-__all__ = ["PendingAdd"]
+__all__ = ["PendingAdd", "begin"]
 
 T = TypeVar("T")
+
+
+def begin(start: Callable[[], PendingAdd[T]]) -> PendingAdd[T] | None:
+    """What was asked of the driver; None while too many commands wait before it, which is over soon."""
+    try:
+        return start()
+    except BufferFullError:
+        return None
 
 
 class PendingAdd(Generic[T]):

@@ -12,11 +12,11 @@ from aeron_py._connecting import await_driver, context_calls, start, stop
 from aeron_py._error_reading import error_from_handler
 from aeron_py._ffi import check, ffi, lib, text, to_bytes
 from aeron_py._owner import Handle, Owner, weakly
-from aeron_py._pending import PendingAdd
+from aeron_py._pending import PendingAdd, begin
 from aeron_py._waiting import Duration, seconds, wait_for
 from aeron_py.counters import Counter, CountersReader
 from aeron_py.driver import default_aeron_dir, directory
-from aeron_py.errors import AeronError, SettingError
+from aeron_py.errors import AeronError, BufferFullError, SettingError
 from aeron_py.handlers import check_handler, hold
 from aeron_py.idle import IdleStrategy
 from aeron_py.publication import ExclusivePublication, Publication
@@ -169,7 +169,7 @@ class Client(Owner):
             DriverError: the driver refuses.
             TimedOutError: it did not answer in time.
         """
-        return self._finish(self._start_add_publication(channel, stream_id), timeout)
+        return self._finish(lambda: self._start_add_publication(channel, stream_id), timeout)
 
     def add_exclusive_publication(
         self, channel: str | ChannelUri, stream_id: int, *, timeout: Duration | None = None
@@ -181,7 +181,7 @@ class Client(Owner):
         Returns:
             The publication (``aeron_async_add_exclusive_publication``).
         """
-        return self._finish(self._start_add_exclusive_publication(channel, stream_id), timeout)
+        return self._finish(lambda: self._start_add_exclusive_publication(channel, stream_id), timeout)
 
     def add_subscription(
         self,
@@ -205,14 +205,17 @@ class Client(Owner):
 
         Raises as :meth:`add_publication`.
         """
-        pending: PendingAdd[Subscription] = self._start_add_subscription(
-            channel,
-            stream_id,
-            on_available_image=on_available_image,
-            on_unavailable_image=on_unavailable_image,
-            assemble=assemble,
-        )
-        return self._finish(pending, timeout)
+
+        def start() -> PendingAdd[Subscription]:
+            return self._start_add_subscription(
+                channel,
+                stream_id,
+                on_available_image=on_available_image,
+                on_unavailable_image=on_unavailable_image,
+                assemble=assemble,
+            )
+
+        return self._finish(start, timeout)
 
     def add_counter(
         self, type_id: int, label: str = "", *, key: bytes = b"", value: int = 0, timeout: Duration | None = None
@@ -228,11 +231,14 @@ class Client(Owner):
 
         Raises as :meth:`add_publication`.
         """
-        start = as_int(value, "value", -(2**63), 2**63 - 1)
-        pending: PendingAdd[Counter] = self._start_add_counter(type_id, label, key=key)
-        counter = self._finish(pending, timeout)
-        if start:
-            counter.value = start
+        first = as_int(value, "value", -(2**63), 2**63 - 1)
+
+        def start() -> PendingAdd[Counter]:
+            return self._start_add_counter(type_id, label, key=key)
+
+        counter = self._finish(start, timeout)
+        if first:
+            counter.value = first
         return counter
 
     def add_static_counter(
@@ -257,8 +263,11 @@ class Client(Owner):
 
         Raises as :meth:`add_publication`.
         """
-        pending: PendingAdd[Counter] = self._start_add_counter(type_id, label, key=key, registration_id=registration_id)
-        return self._finish(pending, timeout)
+
+        def start() -> PendingAdd[Counter]:
+            return self._start_add_counter(type_id, label, key=key, registration_id=registration_id)
+
+        return self._finish(start, timeout)
 
     def next_session_id(self, stream_id: int, *, timeout: Duration | None = None) -> int:
         """A session id that no publication of the driver has on a stream (``aeron_async_next_session_id``).
@@ -269,7 +278,7 @@ class Client(Owner):
 
         Raises as :meth:`add_publication`.
         """
-        return self._finish(self._start_next_session_id(stream_id), timeout)
+        return self._finish(lambda: self._start_next_session_id(stream_id), timeout)
 
     def _start_next_session_id(self, stream_id: int) -> PendingAdd[int]:
         stream = as_int(stream_id, "stream_id", -(2**31), 2**31 - 1)
@@ -387,10 +396,17 @@ class Client(Owner):
             cancel=lib.aeron_async_add_counter_cancel if registration_id is None else None,
         )
 
-    def _finish(self, pending: PendingAdd[T], timeout: Duration | None) -> T:
-        """Wait for what was started, or cancel it."""
+    def _finish(self, start: Callable[[], PendingAdd[T]], timeout: Duration | None) -> T:
+        """Start something and wait for it, or cancel it."""
+        limit = self.driver_timeout if timeout is None else seconds(timeout, "timeout")
+        pending = wait_for(
+            lambda: begin(start),
+            limit,
+            "add",
+            lambda: f"for {limit:g} s too many commands waited before this one: try again",
+            error=BufferFullError,
+        )
         try:
-            limit = self.driver_timeout if timeout is None else seconds(timeout, "timeout")
             return wait_for(
                 pending.poll,
                 limit,

@@ -7,6 +7,7 @@ doorbell, says that there is something to see; then the task looks for itself.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -15,7 +16,7 @@ from anyio.lowlevel import checkpoint
 
 from aeron_py._ffi import check, ffi, lib
 from aeron_py._owner import Handle, Owner
-from aeron_py._pending import PendingAdd
+from aeron_py._pending import PendingAdd, begin
 from aeron_py._waiting import Duration, seconds
 from aeron_py.aio._readable import Readable
 from aeron_py.errors import BusyError, TimedOutError
@@ -28,6 +29,8 @@ DEFAULT_WATCH = IdleStrategy.backoff(max_park=0.008)
 
 # Spinning, then yielding, before the first sleep of a backoff; and how often to look although everybody has a bell.
 _SPIN_NS = 20_000
+_COMMANDS_WAIT = 0.001
+"""Seconds until the conductor has taken some of the commands that wait."""
 _BELL_PARK_NS = 20_000_000
 
 
@@ -179,8 +182,13 @@ class AsyncOwner(Owner):
         await self.aclose()
 
 
-async def finish(watch: Watch, pending: PendingAdd[T], timeout: Duration | None) -> T:
-    """What was asked of the driver, when it has answered. Cancelled or late, it is taken back."""
+async def finish(watch: Watch, start: Callable[[], PendingAdd[T]], timeout: Duration | None) -> T:
+    """What is asked of the driver, when it has answered. Cancelled or late, it is taken back."""
+    pending = None
+    with anyio.move_on_after(None if timeout is None else seconds(timeout, "timeout")):
+        while (pending := begin(start)) is None:
+            await anyio.sleep(_COMMANDS_WAIT)
+    pending = start() if pending is None else pending
     client, waiter = pending.client, None
     try:
         limit = client.driver_timeout if timeout is None else seconds(timeout, "timeout")

@@ -216,7 +216,7 @@ class AsyncClient:
 
     async def next_session_id(self, stream_id: int, *, timeout: Duration | None = None) -> int:
         """As :meth:`Client.next_session_id`."""
-        return await finish(self._watch, self._client._start_next_session_id(stream_id), timeout)
+        return await finish(self._watch, lambda: self._client._start_next_session_id(stream_id), timeout)
 
     def archive(
         self,
@@ -237,7 +237,7 @@ class AsyncClient:
         return Opening(lambda: self._add(start, timeout), name)
 
     async def _add(self, start: Callable[[], PendingAdd[A]], timeout: Duration | None) -> A:
-        noun = await finish(self._watch, start(), timeout)
+        noun = await finish(self._watch, start, timeout)
         return noun._watched_by(self._watch)
 
     def close(self) -> None:

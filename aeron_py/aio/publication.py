@@ -125,13 +125,17 @@ class AsyncPublication(AsyncOwner, Publication):
         self, channel: str | ChannelUri, *, timeout: Duration | None = None
     ) -> None:
         """As :meth:`Publication.add_destination`."""
-        await finish(self._watch, start_destination(self._client, self._handle, self._kind, "add", channel), timeout)
+        await finish(
+            self._watch, lambda: start_destination(self._client, self._handle, self._kind, "add", channel), timeout
+        )
 
     async def remove_destination(  # type: ignore[override]
         self, channel: str | ChannelUri, *, timeout: Duration | None = None
     ) -> None:
         """As :meth:`Publication.remove_destination`."""
-        await finish(self._watch, start_destination(self._client, self._handle, self._kind, "remove", channel), timeout)
+        await finish(
+            self._watch, lambda: start_destination(self._client, self._handle, self._kind, "remove", channel), timeout
+        )
 
 
 class AsyncExclusivePublication(AsyncPublication, ExclusivePublication):

@@ -99,10 +99,13 @@ class AsyncReplayMerge:
             return
         with contextlib.suppress(AeronError), anyio.CancelScope(shield=True):
             merge, subscription = self._merge, self.subscription
-            pending = start_destination(
-                merge._client, subscription._handle, "subscription", "remove", merge._replay_destination
+            await finish(
+                subscription._watch,
+                lambda: start_destination(
+                    merge._client, subscription._handle, "subscription", "remove", merge._replay_destination
+                ),
+                None,
             )
-            await finish(subscription._watch, pending, None)
 
     async def __aenter__(self) -> Self:
         return self

@@ -140,8 +140,11 @@ class AsyncSubscription(AsyncOwner, Subscription):
         await self._change_destination("remove", channel, timeout)
 
     async def _change_destination(self, change: str, channel: str | ChannelUri, timeout: Duration | None) -> None:
-        pending = start_destination(self._client, self._handle, "subscription", change, channel)
-        await finish(self._watch, pending, timeout)
+        await finish(
+            self._watch,
+            lambda: start_destination(self._client, self._handle, "subscription", change, channel),
+            timeout,
+        )
 
 
 class _ImageEvents(AsyncIterator[ImageEvent]):

@@ -462,15 +462,18 @@ def test_the_publisher_is_started_again_while_live(
         follower.until(lambda: follower.told == ["joined", "left"])
         assert follower.subscription.state is not PersistentSubscriptionState.LIVE
         other.offer_nowait(b"of another stream")
-        subscription_id = archive.extend_recording(publisher.recording_id, CHANNEL, publisher.stream_id)
-        with resumed(node_client, recording, recording.stop_position) as publication:
-            for message in messages(30, SIZE):
-                offer(publication, message)
-                follower.poll()
-            follower.until_live()
-            follower.until(lambda: len(follower.received) >= 50)
-        assert follower.received == publisher.published + messages(30, SIZE)
-        archive.stop_recording_subscription(subscription_id)
+    # An archive that extends takes any stream of the place. The driver has heard of the close when it answers what came
+    # after it.
+    node_client.add_counter(1001, "after the close").close()
+    subscription_id = archive.extend_recording(publisher.recording_id, CHANNEL, publisher.stream_id)
+    with resumed(node_client, recording, recording.stop_position) as publication:
+        for message in messages(30, SIZE):
+            offer(publication, message)
+            follower.poll()
+        follower.until_live()
+        follower.until(lambda: len(follower.received) >= 50)
+    assert follower.received == publisher.published + messages(30, SIZE)
+    archive.stop_recording_subscription(subscription_id)
 
 
 def test_nobody_publishes(node: ArchivingMediaDriver, node_client: Client, stopped: RecordingDescriptor) -> None:

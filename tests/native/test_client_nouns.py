@@ -11,6 +11,7 @@ import pytest
 
 from aeron_py import (
     AeronError,
+    BufferFullError,
     Client,
     ClosedError,
     CountersReader,
@@ -231,3 +232,15 @@ def test_a_rejected_image_is_told_to_the_publisher(driver: MediaDriver) -> None:
 
             wait_until(told)
             assert str(publication.session_id) in str(errors[0])
+
+
+def test_more_at_once_than_the_conductor_takes(client: Client) -> None:
+    """Its queue is full for a moment: whoever adds waits for that."""
+    pending = []
+    with pytest.raises(BufferFullError):
+        for _ in range(100_000):
+            pending.append(client._start_add_publication("aeron:ipc", 1))
+    with client.add_publication("aeron:ipc", 2) as publication:
+        assert not publication.is_closed
+    for each in pending:
+        each.cancel()
