@@ -50,6 +50,7 @@ class Request(Generic[T]):
         send: hands it to C: 1 sent, 0 to be called again, -1 failed.
         finish: makes the result from the response.
         expected: the number of records that ends a listing; None for what is no listing.
+        alone: whether the archive refuses it while a listing of this session goes on, as each listing is refused, too.
         tolerated: error codes that are a result, not an error.
         recording_id: the recording that it is about, for the error that there is none.
         follow: whether signals and errors that come later, under the number in its answer, are kept for it.
@@ -59,6 +60,7 @@ class Request(Generic[T]):
     send: Send
     finish: Callable[[Response], T]
     expected: int | None = None
+    alone: bool = False
     tolerated: tuple[int, ...] = ()
     recording_id: int | None = None
     follow: bool = False

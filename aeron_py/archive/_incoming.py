@@ -134,7 +134,7 @@ class Incoming:
             elif event.relevant_id in call.request.tolerated:
                 call.response.refused = event.relevant_id
                 self._end(call)
-            elif event.relevant_id == ArchiveErrorCode.ACTIVE_LISTING and call.request.expected is not None:
+            elif event.relevant_id == ArchiveErrorCode.ACTIVE_LISTING and call.request.alone:
                 # The end of a listing that was given up is under way: ask again.
                 self._end(call)
                 call.done = call.sent = False

@@ -167,7 +167,7 @@ def list_recording(recording_id: int) -> Request[RecordingDescriptor]:
         return descriptor
 
     send = with_ids(lib.shim_control_list_recording, name, recording_id=recording_id)
-    return Request(name, send, finish, expected=1, recording_id=recording_id)
+    return Request(name, send, finish, expected=1, alone=True, recording_id=recording_id)
 
 
 def list_recordings(
@@ -188,6 +188,7 @@ def list_recordings(
             ),
             _recordings,
             expected=count,
+            alone=True,
         )
 
     if channel is not None:
@@ -205,6 +206,7 @@ def list_recordings(
         lambda control, id: lib.shim_control_list_recordings(control, id, first, count),
         finish,
         expected=count,
+        alone=True,
     )
 
 
@@ -226,6 +228,7 @@ def list_recording_subscriptions(
         ),
         finish,
         expected=count,
+        alone=True,
     )
 
 
@@ -355,6 +358,7 @@ def update_channel(recording_id: int, channel: Channel) -> Request[None]:
         name,
         lambda control, id: lib.shim_control_update_channel(control, id, recording_id, encoded),
         nothing,
+        alone=True,
         recording_id=recording_id,
     )
 

@@ -168,7 +168,7 @@ class Session(Incoming):
         if self.failure is not None:
             call.error, call.done = self._lost(call.request.name), True
             return
-        if call.request.expected is not None and self._listing not in (None, call):
+        if call.request.alone and self._listing not in (None, call):
             return
         with self.handle.using(call.request.name) as (control, _), self._client.using(call.request.name) as client:
             call.correlation_id = lib.aeron_next_correlation_id(client)
@@ -187,7 +187,7 @@ class Session(Incoming):
             self._names[call.correlation_id] = call.request.name
             while len(self._names) > _REMEMBERED:
                 self._names.popitem(last=False)
-            if call.request.expected is not None:
+            if call.request.alone:
                 self._listing = call
 
     def abandon(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -311,6 +312,31 @@ def test_the_channel_of_a_recording_is_changed(node_client: Client, archive: Arc
     recording = record(node_client, archive, new_stream_id())
     archive.update_channel(recording.recording_id, "aeron:ipc?alias=renamed")
     assert archive.list_recording(recording.recording_id).original_channel == "aeron:ipc?alias=renamed"
+
+
+def test_the_channel_of_an_unknown_recording(node_client: Client, archive: Archive) -> None:
+    """The archive takes it, and nothing comes of it."""
+    recording = record(node_client, archive, new_stream_id())
+    before = archive.list_recordings()
+    archive.update_channel(UNKNOWN, "aeron:ipc?alias=nobody")
+    assert archive.list_recordings() == before
+    archive.update_channel(recording.recording_id, "aeron:ipc?alias=somebody")
+    assert archive.list_recordings("somebody")
+
+
+def test_a_channel_is_changed_while_recordings_are_listed(node_client: Client, archive: Archive) -> None:
+    """The archive refuses that of one session, so each waits for the other."""
+    recording = record(node_client, archive, new_stream_id())
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(20):
+            channel = f"aeron:ipc?alias=changed-{number}"
+            listings = [pool.submit(archive.list_recordings) for _ in range(2)]
+            change = pool.submit(archive.update_channel, recording.recording_id, channel)
+            listings.append(pool.submit(archive.list_recordings))
+            assert change.result(TIMEOUT) is None
+            for listing in listings:
+                assert len(listing.result(TIMEOUT)) == len(listings[0].result(TIMEOUT))
+            assert archive.list_recording(recording.recording_id).original_channel == channel
 
 
 def test_signals(node: ArchivingMediaDriver, node_client: Client) -> None:
