@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +13,15 @@ from aeron_py.archive.client import Archive
 from aeron_py.archive.reader import RecordingReader
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.archive.replication import Replication
-from aeron_py.archive.server import ArchivingMediaDriver
+from aeron_py.archive.server import ArchiveServer, ArchivingMediaDriver
 from aeron_py.client import Client
-from aeron_py.errors import ActiveRecordingError, ArchiveError, SettingError, TimedOutError, UnknownRecordingError
+from aeron_py.errors import (
+    ActiveRecordingError,
+    ArchiveError,
+    SettingError,
+    TimedOutError,
+    UnknownRecordingError,
+)
 from aeron_py.publication import ExclusivePublication
 from tests.archive.streams import CHANNEL, TIMEOUT, messages, new_stream_id, offer, record
 from tests.ports import free_port
@@ -37,27 +45,27 @@ class Host:
             return [bytes(payload) for payload in reader]
 
 
+def launched(directory: Path, **settings: Any) -> ArchivingMediaDriver:
+    return ArchivingMediaDriver.launch(
+        directory,
+        driver={"term_buffer_length": 64 * 1024, "ipc_term_buffer_length": 64 * 1024, "timer_interval": 0.1},
+        timeout=TIMEOUT,
+        segment_file_length=64 * 1024,
+        **settings,
+    )
+
+
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[ArchivingMediaDriver]]:
-    launched: list[ArchivingMediaDriver] = []
-    try:
-        for name in ("source", "target"):
-            launched.append(
-                ArchivingMediaDriver.launch(
-                    tmp_path_factory.mktemp(name),
-                    driver={
-                        "term_buffer_length": 64 * 1024,
-                        "ipc_term_buffer_length": 64 * 1024,
-                        "timer_interval": 0.1,
-                    },
-                    timeout=TIMEOUT,
-                    segment_file_length=64 * 1024,
-                )
-            )
-        yield launched
-    finally:
-        for node in launched:
-            node.close()
+    with launched(tmp_path_factory.mktemp("source")) as first, launched(tmp_path_factory.mktemp("target")) as second:
+        yield [first, second]
+
+
+@pytest.fixture(scope="module")
+def local_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArchivingMediaDriver]:
+    """One that takes no requests over the network."""
+    with launched(tmp_path_factory.mktemp("local"), control_channel="") as node:
+        yield node
 
 
 def hosted(node: ArchivingMediaDriver) -> Iterator[Host]:
@@ -76,6 +84,11 @@ def source(nodes: list[ArchivingMediaDriver]) -> Iterator[Host]:
 @pytest.fixture
 def target(nodes: list[ArchivingMediaDriver]) -> Iterator[Host]:
     yield from hosted(nodes[1])
+
+
+@pytest.fixture
+def local(local_node: ArchivingMediaDriver) -> Iterator[Host]:
+    yield from hosted(local_node)
 
 
 def recorded(source: Host, count: int = 2000) -> RecordingDescriptor:
@@ -206,6 +219,114 @@ def test_over_response_channels(source: Host, target: Host) -> None:
     )
     assert replication.await_synced(TIMEOUT) == recording.stop_position
     assert target.payloads(replication.await_started()) == messages(2000)
+
+
+def test_response_channels_are_for_nothing_else(source: Host, target: Host) -> None:
+    response = f"aeron:udp?control-mode=response|control=localhost:{free_port()}"
+    for params, words in (
+        ({"live_destination": f"aeron:udp?endpoint=localhost:{free_port()}"}, "can't be used with live destinations"),
+        ({"channel_tag_id": 1, "subscription_tag_id": 2}, "can't be used with tagged replication"),
+    ):
+        with pytest.raises(ArchiveError, match=words):
+            target.archive.replicate(0, *source.control, replication_channel=response, **params)  # type: ignore[arg-type]
+
+
+def test_many_at_once(source: Host, target: Host) -> None:
+    recordings = [recorded(source, count) for count in (100, 1000, 10)]
+    replications = [target.archive.replicate(each.recording_id, *source.control) for each in recordings]
+    for recording, replication in reversed(list(zip(recordings, replications, strict=True))):
+        assert replication.await_synced(TIMEOUT) == recording.stop_position
+        assert target.payloads(replication.await_started()) == source.payloads(recording.recording_id)
+
+
+@pytest.mark.parametrize("response", [False, True], ids=["", "response"])
+def test_to_several_archives_at_once(source: Host, target: Host, local: Host, response: bool) -> None:
+    stream_id = new_stream_id()
+    params: dict[str, Any] = {"session_id": 42, "replication_channel": "aeron:udp?endpoint=localhost:0"}
+    if response:
+        for name in ("replication_channel", "source_response_channel"):
+            params[name] = f"aeron:udp?control-mode=response|control=localhost:{free_port()}"
+    source.archive.start_recording(CHANNEL, stream_id)
+    with source.client.add_exclusive_publication(CHANNEL, stream_id) as publication:
+        wait_until(lambda: publication.is_connected, TIMEOUT)
+        recording_id = source.archive.await_recorded(publication, published(publication, 0, 500), timeout=TIMEOUT)
+        copies = [(each, each.archive.replicate(recording_id, *source.control, **params)) for each in (target, local)]
+        for count in (500, 1000):
+            position = published(publication, 500, count) or publication.position
+            for _, copy in copies:
+                copy.await_started(TIMEOUT)
+                wait_until(lambda copy=copy, position=position: copy.position() == position, TIMEOUT)  # type: ignore[misc]
+    for host, copy in copies:
+        assert copy.await_synced(TIMEOUT) == position
+        assert host.payloads(copy.await_started()) == messages(1000)
+
+
+@pytest.mark.parametrize("before", [0, 500], ids=["nothing", "something"])
+def test_an_archive_without_network_goes_on_to_the_live_stream(source: Host, local: Host, before: int) -> None:
+    """Whether or not something was published before."""
+    stream_id, control = new_stream_id(), f"localhost:{free_port()}"
+    channel = f"aeron:udp?control={control}|control-mode=dynamic|fc=min|term-length=64k|ssc=true"
+    source.archive.start_recording(channel, stream_id)
+    with source.client.add_exclusive_publication(channel, stream_id) as publication:
+        wait_until(lambda: publication.is_connected, TIMEOUT)
+        (recording,) = wait_until(lambda: source.archive.list_recordings(stream_id=stream_id), TIMEOUT)
+        published(publication, 0, before)
+        replication = local.archive.replicate(
+            recording.recording_id,
+            *source.control,
+            live_destination=f"aeron:udp?endpoint=localhost:0|control={control}",
+        )
+        copy_id = replication.await_started(TIMEOUT)
+        replication.await_synced(TIMEOUT)
+        assert replication.is_merged
+        position = published(publication, before, 1000)
+        wait_until(lambda: replication.position() == position, TIMEOUT)
+    wait_until(lambda: local.archive.get_stop_position(copy_id) == position, TIMEOUT)
+    assert local.payloads(copy_id) == messages(1000)
+
+
+def test_in_small_reads(source: Host, target: Host) -> None:
+    """Smaller than a message, but no smaller than a packet."""
+    recording = record(source.client, source.archive, new_stream_id(), length=4000)
+    replication = target.archive.replicate(recording.recording_id, *source.control, file_io_max_length=1500)
+    assert replication.await_synced(TIMEOUT) == recording.stop_position
+    assert target.payloads(replication.await_started()) == messages(20, 4000)
+    replication = target.archive.replicate(
+        recording.recording_id, *source.control, file_io_max_length=recording.mtu_length - 1
+    )
+    with pytest.raises(ArchiveError, match=r"mtuLength.*fileIoMaxLength|fileIoMaxLength.*mtuLength"):
+        replication.await_synced(TIMEOUT)
+
+
+def test_over_a_recording_with_nothing_in_it(source: Host, target: Host) -> None:
+    """It becomes the copy in all, whatever it was of."""
+    recording = recorded(source)
+    other = record(
+        target.client, target.archive, new_stream_id(), channel="aeron:ipc?term-length=128k|alias=other|mtu=4096"
+    )
+    target.archive.truncate_recording(other.recording_id, other.start_position)
+    replication = target.archive.replicate(recording.recording_id, *source.control, recording_id=other.recording_id)
+    assert replication.await_synced(TIMEOUT) == recording.stop_position
+    wait_until(lambda: not target.archive.list_recording(other.recording_id).is_active, TIMEOUT)
+    copy = target.archive.list_recording(other.recording_id)
+    own = {name: getattr(copy, name) for name in ("recording_id", "control_session_id", "stop_timestamp")}
+    assert copy == replace(recording, **own)
+    assert target.payloads(other.recording_id) == messages(2000)
+
+
+def test_where_the_source_asks_once_more(source: Host, target: Host, tmp_path: Path) -> None:
+    """An archive answers no challenge of another; it says so."""
+    with ArchiveServer.launch(
+        tmp_path,
+        source.node.aeron_dir,
+        timeout=TIMEOUT,
+        authenticator_supplier="io.aeron.samples.archive.SampleAuthenticatorSupplier",
+    ) as server:
+        replication = target.archive.replicate(
+            0, server.control_channel, server.control_stream_id, credentials=b"admin:adminC"
+        )
+        with pytest.raises(ArchiveError, match="does not support challenge/response authentication"):
+            replication.await_started(TIMEOUT)
 
 
 def test_stopped_and_resumed(source: Host, target: Host) -> None:
