@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from aeron_py.archive.signals import RecordingSignalEvent as RecordingSignalEvent
     from aeron_py.archive.users import ArchiveRight as ArchiveRight
     from aeron_py.archive.users import User as User
+    from aeron_py.archive.users import read_credentials as read_credentials
     from aeron_py.archive.users import read_users as read_users
 
 __version__ = _version("aeron-py")
@@ -138,6 +139,7 @@ _LATER = {
     "RecordingSignalEvent": "aeron_py.archive.signals",
     "ArchiveRight": "aeron_py.archive.users",
     "User": "aeron_py.archive.users",
+    "read_credentials": "aeron_py.archive.users",
     "read_users": "aeron_py.archive.users",
 }
 
@@ -243,6 +245,7 @@ __all__ = [
     "User",
     "default_aeron_dir",
     "driver_info",
+    "read_credentials",
     "read_users",
 ]
 

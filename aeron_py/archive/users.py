@@ -16,7 +16,7 @@ import msgspec
 from aeron_py.archive._control import CREDENTIALS_LIMIT
 from aeron_py.errors import SettingError
 
-__all__ = ["ArchiveRight", "User", "read_users"]
+__all__ = ["ArchiveRight", "User", "read_credentials", "read_users"]
 
 
 class ArchiveRight(enum.Enum):
@@ -162,14 +162,33 @@ def read_users(path: str | os.PathLike[str]) -> tuple[User, ...]:
     """
     path = Path(path)
     try:
-        if path.stat().st_mode & 0o077:
-            raise SettingError(f"{path} holds secrets, but others may read it: chmod 600 {path}", operation="users")
-        found = msgspec.yaml.decode(path.read_bytes(), type=_UsersFile)
+        found = msgspec.yaml.decode(_secret(path, "users"), type=_UsersFile)
         return checked_users(_user(entry, path) for entry in found.users)
-    except OSError as error:
-        raise SettingError(f"no users from {path}: {error}", operation="users") from error
     except msgspec.DecodeError as error:
         raise SettingError(f"{path}: {error}", operation="users") from None
+
+
+def read_credentials(path: str | os.PathLike[str]) -> bytes:
+    """What a client shows an archive (:attr:`ArchiveContext.credentials`), from a file: its bytes as they stand there.
+
+    Raises:
+        SettingError: it can't be read, or is empty or too long. Or others than its owner may read it.
+    """
+    credentials = _secret(Path(path), "credentials")
+    if not 1 <= len(credentials) <= CREDENTIALS_LIMIT:
+        raise SettingError(
+            f"{path} must have 1 to {CREDENTIALS_LIMIT} bytes, not {len(credentials)}", operation="credentials"
+        )
+    return credentials
+
+
+def _secret(path: Path, what: str) -> bytes:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise SettingError(f"{path} holds secrets, but others may read it: chmod 600 {path}", operation=what)
+        return path.read_bytes()
+    except OSError as error:
+        raise SettingError(f"no {what} from {path}: {error}", operation=what) from error
 
 
 def _user(entry: _UserEntry, path: Path) -> User:
@@ -178,7 +197,7 @@ def _user(entry: _UserEntry, path: Path) -> User:
     if entry.credentials is not None:
         credentials = entry.credentials.encode()
     else:
-        credentials = (path.parent / str(entry.credentials_file)).read_bytes()
+        credentials = read_credentials(path.parent / str(entry.credentials_file))
     extra: dict[str, Any] = {}
     if entry.rights is not None:
         extra["rights"] = frozenset(_right(name, entry, path) for name in entry.rights)

@@ -25,6 +25,7 @@ from aeron_py.cli.options import (
     AeronDir,
     ArchiveDir,
     AsJson,
+    CredentialsFile,
     RecorderChannel,
     RecorderStreamId,
     Timeout,
@@ -175,6 +176,7 @@ def play(
     aeron_dir: AeronDir = None,
     recorder_channel: RecorderChannel = DEFAULT_RECORDER_CHANNEL,
     recorder_stream_id: RecorderStreamId = DEFAULT_RECORDER_STREAM_ID,
+    credentials_file: CredentialsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Play what was recorded: from a recorder that runs, else from the archive's directory. Keys steer it."""
@@ -183,7 +185,7 @@ def play(
 
     status = _play.play(
         context.obj or StopSignal(),
-        Source(archive_dir, aeron_dir, recorder_channel, recorder_stream_id),
+        Source(archive_dir, aeron_dir, recorder_channel, recorder_stream_id, credentials_file),
         start=start,
         end=end,
         pos=pos,
@@ -217,12 +219,13 @@ def sessions(
 def doctor(
     archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
     aeron_dir: AeronDir = None,
+    credentials_file: CredentialsFile = None,
     timeout: Timeout = 3.0,
     as_json: AsJson = False,
 ) -> None:
     """Check what is installed and whether a driver and an archive run; each line that fails says what to do."""
     findings = []
-    for finding in _doctor.examine(archive_dir, aeron_dir, timeout):
+    for finding in _doctor.examine(archive_dir, aeron_dir, credentials_file, timeout):
         findings.append(finding)
         if not as_json:
             print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.check.ljust(14)}  {finding.text}", flush=True)

@@ -14,7 +14,7 @@ from aeron_py.archive.client import Archive
 from aeron_py.archive.java import find_jar, find_java
 from aeron_py.archive.mark import marked_errors
 from aeron_py.archive.server import context_from_mark
-from aeron_py.cli.options import driver_dir, running_mark
+from aeron_py.cli.options import credentials_from, driver_dir, running_mark
 from aeron_py.client import Client
 from aeron_py.driver import default_aeron_dir, driver_info
 from aeron_py.errors import AeronError, DriverTimeoutError
@@ -39,12 +39,15 @@ class Finding:
     text: str
 
 
-def examine(archive_dir: Path, aeron_dir: Path | None, timeout: float) -> Iterator[Finding]:
+def examine(
+    archive_dir: Path, aeron_dir: Path | None, credentials_file: Path | None, timeout: float
+) -> Iterator[Finding]:
     """All checks, one after the other.
 
     Args:
         archive_dir: the archive's directory.
         aeron_dir: the media driver's; None for the archive's, else Aeron's default.
+        credentials_file: of one of the archive's users; None for none.
         timeout: seconds to wait for an answer.
     """
     yield _found("python", lambda: f"{platform.python_version()} on {platform.platform(terse=True)}")
@@ -55,7 +58,7 @@ def examine(archive_dir: Path, aeron_dir: Path | None, timeout: float) -> Iterat
     yield _shared_memory()
     directory = driver_dir(archive_dir, aeron_dir)
     yield _found("driver", lambda: _driver(directory))
-    yield _found("archive", lambda: _archive(archive_dir, aeron_dir, timeout))
+    yield _found("archive", lambda: _archive(archive_dir, aeron_dir, credentials_file, timeout))
     yield _archive_errors(archive_dir)
 
 
@@ -101,11 +104,12 @@ def _driver(directory: Path | None) -> str:
     return f"alive in {path} (process {info.pid})"
 
 
-def _archive(archive_dir: Path, aeron_dir: Path | None, timeout: float) -> str:
+def _archive(archive_dir: Path, aeron_dir: Path | None, credentials_file: Path | None, timeout: float) -> str:
     mark = running_mark(archive_dir)
+    context = context_from_mark(mark, credentials=credentials_from(credentials_file))
     with (
         Client.connect(str(aeron_dir or mark.aeron_dir), driver_timeout=timeout) as client,
-        Archive.connect(client, context_from_mark(mark), timeout=timeout),
+        Archive.connect(client, context, timeout=timeout),
     ):
         return f"answers in {archive_dir.absolute()} (process {mark.pid}, archive id {mark.archive_id})"
 

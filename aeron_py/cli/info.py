@@ -18,6 +18,7 @@ from aeron_py.cli.options import (
     AsJson,
     ControlChannel,
     ControlStreamId,
+    CredentialsFile,
     Timeout,
     connected,
     only_on_disk,
@@ -41,6 +42,7 @@ def info(
     aeron_dir: AeronDir = None,
     control_channel: ControlChannel = None,
     control_stream_id: ControlStreamId = DEFAULT_CONTROL_STREAM_ID,
+    credentials_file: CredentialsFile = None,
     timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +61,9 @@ def info(
         if control_channel is None and only_on_disk(archive_dir):
             recording = descriptions.one_of_directory(archive_dir, meant)
         else:
-            with connected(archive_dir, aeron_dir, control_channel, control_stream_id, timeout) as archive:
+            with connected(
+                archive_dir, aeron_dir, control_channel, control_stream_id, credentials_file, timeout
+            ) as archive:
                 recording = descriptions.one_of_archive(archive, meant)
     if recording and not (archive_dir / CATALOG_FILE_NAME).is_file():  # the archive is far away
         begin_ns, end_ns, lines = TimeLine(0, 0, [])

@@ -16,6 +16,7 @@ from aeron_py.cli.options import (
     AsJson,
     ControlChannel,
     ControlStreamId,
+    CredentialsFile,
     Timeout,
     connected,
     only_on_disk,
@@ -46,6 +47,7 @@ def ls(
     aeron_dir: AeronDir = None,
     control_channel: ControlChannel = None,
     control_stream_id: ControlStreamId = DEFAULT_CONTROL_STREAM_ID,
+    credentials_file: CredentialsFile = None,
     timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
@@ -63,6 +65,8 @@ def ls(
     if control_channel is None and only_on_disk(archive_dir):
         recordings = descriptions.of_directory(archive_dir, wanted)
     else:
-        with connected(archive_dir, aeron_dir, control_channel, control_stream_id, timeout) as archive:
+        with connected(
+            archive_dir, aeron_dir, control_channel, control_stream_id, credentials_file, timeout
+        ) as archive:
             recordings = descriptions.of_archive(archive, wanted)
     print(descriptions.ls(recordings, as_json=as_json))

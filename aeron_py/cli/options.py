@@ -15,6 +15,7 @@ from aeron_py.archive.client import Archive
 from aeron_py.archive.context import ArchiveContext
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.server import context_from_mark
+from aeron_py.archive.users import read_credentials
 from aeron_py.client import Client
 from aeron_py.driver import ThreadingMode
 from aeron_py.errors import AeronError, ArchiveConnectionError
@@ -33,6 +34,15 @@ ControlChannel = Annotated[
     ),
 ]
 ControlStreamId = Annotated[int, typer.Option("--control-stream-id", help="The stream id of the control channel.")]
+CredentialsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--credentials-file",
+        envvar="AERON_PY_CREDENTIALS_FILE",
+        help="The credentials of one of the archive's users: a file that only you may read. By default the one that "
+        "AERON_PY_CREDENTIALS_FILE names, if any.",
+    ),
+]
 RecorderChannel = Annotated[
     str, typer.Option("--recorder-channel", help="Where the recorder takes requests: its control.channel.")
 ]
@@ -66,15 +76,32 @@ def threading_mode_of(name: str | ThreadingMode) -> ThreadingMode:
         raise typer.BadParameter(f"{name!r} is none of {THREADING_MODES}") from None
 
 
+def credentials_from(file: Path | None) -> bytes:
+    """What that file has; nothing without one.
+
+    Raises:
+        SettingError: it can't be read, or others may read it, too.
+    """
+    return b"" if file is None else read_credentials(file)
+
+
 @contextlib.contextmanager
 def connected(
-    archive_dir: Path, aeron_dir: Path | None, control_channel: str | None, control_stream_id: int, timeout: float
+    archive_dir: Path,
+    aeron_dir: Path | None,
+    control_channel: str | None,
+    control_stream_id: int,
+    credentials_file: Path | None,
+    timeout: float,
 ) -> Iterator[Archive]:
     """The archive that the options name.
 
     Raises:
         ArchiveConnectionError: no archive runs there.
+        ArchiveError: it wants other credentials.
+        SettingError: the file of the credentials can't be used.
     """
+    credentials = credentials_from(credentials_file)
     if control_channel is not None:
         context = ArchiveContext(
             control_request_channel=control_channel,
@@ -82,10 +109,11 @@ def connected(
             control_response_channel=(
                 "aeron:ipc" if control_channel.startswith("aeron:ipc") else "aeron:udp?endpoint=localhost:0"
             ),
+            credentials=credentials,
         )
     else:
         mark = running_mark(archive_dir)
-        context = context_from_mark(mark)
+        context = context_from_mark(mark, credentials=credentials)
         aeron_dir = aeron_dir or Path(mark.aeron_dir)
     with (
         Client.connect(None if aeron_dir is None else str(aeron_dir), driver_timeout=timeout) as client,

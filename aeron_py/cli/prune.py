@@ -17,6 +17,7 @@ from aeron_py.cli.options import (
     AsJson,
     ControlChannel,
     ControlStreamId,
+    CredentialsFile,
     Timeout,
     connected,
 )
@@ -58,6 +59,7 @@ def prune(
     aeron_dir: AeronDir = None,
     control_channel: ControlChannel = None,
     control_stream_id: ControlStreamId = DEFAULT_CONTROL_STREAM_ID,
+    credentials_file: CredentialsFile = None,
     timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
@@ -85,7 +87,7 @@ def prune(
     if not yes and not dry_run and (as_json or not sys.stdin.isatty()):
         raise typer.BadParameter("nobody can be asked here: give --yes or --dry-run")
     wanted = RecordingFilter.parse(topics=topic)
-    with connected(archive_dir, aeron_dir, control_channel, control_stream_id, timeout) as archive:
+    with connected(archive_dir, aeron_dir, control_channel, control_stream_id, credentials_file, timeout) as archive:
         if recording_ids:
             recordings = [archive.list_recording(each) for each in recording_ids]
         else:

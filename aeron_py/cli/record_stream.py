@@ -18,6 +18,7 @@ from aeron_py.cli.options import (
     AsJson,
     ControlChannel,
     ControlStreamId,
+    CredentialsFile,
     Timeout,
     connected,
 )
@@ -53,6 +54,7 @@ def record_stream(
     aeron_dir: AeronDir = None,
     control_channel: ControlChannel = None,
     control_stream_id: ControlStreamId = DEFAULT_CONTROL_STREAM_ID,
+    credentials_file: CredentialsFile = None,
     timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
@@ -72,7 +74,7 @@ def record_stream(
     most = None if until_bytes is None else parse_size(until_bytes)
     deadline = None if duration is None else time.monotonic() + parse_duration(duration)
     console = Console(stderr=True)
-    with connected(archive_dir, aeron_dir, control_channel, control_stream_id, timeout) as archive:
+    with connected(archive_dir, aeron_dir, control_channel, control_stream_id, credentials_file, timeout) as archive:
         extended = last_stopped(archive, channel, stream_id) if extend else None
         location = SourceLocation.REMOTE if remote else SourceLocation.LOCAL
         with StreamRecorder(

@@ -16,7 +16,9 @@ from aeron_py.cli.options import (
     AeronDir,
     ArchiveDir,
     AsJson,
+    CredentialsFile,
     Timeout,
+    credentials_from,
     running_mark,
 )
 from aeron_py.cli.progress import progress_of_bytes
@@ -53,11 +55,9 @@ def replicate(
             "control channel names.",
         ),
     ] = None,
-    credentials_file: Annotated[
-        Path | None, typer.Option("--credentials-file", help="Credentials for this archive.")
-    ] = None,
+    credentials_file: CredentialsFile = None,
     source_credentials_file: Annotated[
-        Path | None, typer.Option("--source-credentials-file", help="Credentials for the other archive.")
+        Path | None, typer.Option("--source-credentials-file", help="The same, of the other archive's.")
     ] = None,
     timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
@@ -80,8 +80,8 @@ def replicate(
         response_channel=response_channel,
         follow=follow,
         live=live,
-        credentials=b"" if credentials_file is None else credentials_file.read_bytes(),
-        source_credentials=b"" if source_credentials_file is None else source_credentials_file.read_bytes(),
+        credentials=credentials_from(credentials_file),
+        source_credentials=credentials_from(source_credentials_file),
         timeout=timeout,
     )
 

@@ -15,7 +15,7 @@ from aeron_py.archive.catalog import CATALOG_FILE_NAME
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.client import Client
 from aeron_py.errors import AeronError, ArchiveConnectionError, NotConnectedError, SettingError, TimedOutError
-from aeron_py.recorder.config import ControlConfig, EmbeddedConfig, RecorderConfig
+from aeron_py.recorder.config import ArchiveConfig, ControlConfig, EmbeddedConfig, RecorderConfig
 from aeron_py.recorder.playback.client import RecorderClient, RemoteSession
 from aeron_py.recorder.playback.controls import Controls
 from aeron_py.recorder.playback.topics import Remap
@@ -40,12 +40,14 @@ class Source:
         aeron_dir: of the media driver; None for the one that the archive uses, or a fresh one.
         control_channel: where a recorder takes requests.
         control_stream_id: the stream there.
+        credentials_file: of one of the archive's users, for when no recorder runs; None for none.
     """
 
     archive_dir: Path
     aeron_dir: Path | None
     control_channel: str
     control_stream_id: int
+    credentials_file: Path | None = None
 
 
 def recorder_client(client: Client, source: Source) -> RecorderClient:
@@ -136,6 +138,7 @@ class Played:
 
     def _start_own(self, aeron_dir: str | None) -> None:
         embedded = self._source.aeron_dir if aeron_dir is None else None
+        credentials = self._source.credentials_file
         # A stream of its own: it is nobody else's recorder.
         control = ControlConfig(stream_id=_OWN_STREAMS + secrets.randbelow(1_000_000))
         config = RecorderConfig(
@@ -143,6 +146,7 @@ class Played:
             aeron_dir=aeron_dir,
             record=False,
             control=control,
+            archive=ArchiveConfig(credentials_file=None if credentials is None else str(credentials)),
             embedded=EmbeddedConfig(aeron_dir=None if embedded is None else str(embedded)),
         )
         self._recorder = self._own.enter_context(Recorder(config, on_event=self._say))

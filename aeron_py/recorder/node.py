@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from aeron_py.archive.client import Archive
 from aeron_py.archive.context import ArchiveContext
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.server import ArchiveServer, context_from_mark
+from aeron_py.archive.users import User, read_credentials, read_users
 from aeron_py.client import Client
 from aeron_py.driver import MediaDriver, driver_info
 from aeron_py.errors import ArchiveConnectionError, ArchiveError, DriverTimeoutError
@@ -20,6 +23,7 @@ from aeron_py.recorder.known import Place, place
 
 __all__ = ["EmbeddedNode", "JoinedNode", "Node", "node_of"]
 
+_NAME = "aeron-py recorder"
 _START_TIMEOUT = 60.0
 _CONNECT_TIMEOUT = 20.0
 _CHECK_EVERY = 1.0
@@ -67,7 +71,7 @@ class Node:
         Raises:
             DriverTimeoutError: no driver lives there.
         """
-        return Client.connect(self.aeron_dir, client_name="aeron-py recorder", idle_strategy=_IDLE)
+        return Client.connect(self.aeron_dir, client_name=_NAME, idle_strategy=_IDLE)
 
     def connect_archive(self, client: Client) -> Archive:
         """A session with the archive.
@@ -75,7 +79,7 @@ class Node:
         Raises:
             ArchiveError, TimedOutError: it can't be reached.
         """
-        context = replace(self.context(), client_name="aeron-py recorder")
+        context = replace(self.context(), client_name=_NAME)
         return Archive.connect(client, context, timeout=_CONNECT_TIMEOUT)
 
     def close(self) -> None:
@@ -90,6 +94,8 @@ class EmbeddedNode(Node):
 
     def __init__(self, config: RecorderConfig) -> None:
         super().__init__(config)
+        # As whom it connects when the archive has users: nobody else knows, and nothing writes it down.
+        self._credentials = secrets.token_bytes(32)
         self._driver: MediaDriver | None = None
         self._server: ArchiveServer | None = None
 
@@ -103,10 +109,12 @@ class EmbeddedNode(Node):
             self._server.close()
             self._server = None
         if self._server is None:
+            users = None if embedded.users is None else [*read_users(embedded.users), User(_NAME, self._credentials)]
             self._server = ArchiveServer.launch(
                 self._config.archive_dir,
                 self.aeron_dir,
                 timeout=_START_TIMEOUT,
+                users=users,
                 java=embedded.java,
                 java_options=embedded.java_options,
                 **embedded.archive,
@@ -128,7 +136,7 @@ class EmbeddedNode(Node):
     def context(self) -> ArchiveContext:
         assert self._server is not None
         self._own = _places(self._server.mark())
-        return self._server.archive_context()
+        return self._server.archive_context(credentials=self._credentials)
 
     def close(self) -> None:
         server, driver, self._server, self._driver = self._server, self._driver, None, None
@@ -187,6 +195,8 @@ class JoinedNode(Node):
 
     def context(self) -> ArchiveContext:
         settings, directory = self._config.archive, self._config.archive_dir
+        file = settings.credentials_file
+        credentials = b"" if file is None else partial(read_credentials, file)
         if settings.control_channel is not None:
             self._own = frozenset({place(settings.control_channel, settings.control_stream_id)})
             return ArchiveContext(
@@ -195,6 +205,7 @@ class JoinedNode(Node):
                 control_response_channel=settings.response_channel,
                 control_response_stream_id=settings.response_stream_id,
                 message_timeout=settings.message_timeout,
+                credentials=credentials,
             )
         mark = ArchiveMark.read(directory)
         if mark is None or not mark.is_active:
@@ -210,7 +221,7 @@ class JoinedNode(Node):
             )
         self._archive = mark if _runs(mark.pid) else None
         self._own = _places(mark)
-        return replace(context_from_mark(mark), message_timeout=settings.message_timeout)
+        return replace(context_from_mark(mark, credentials=credentials), message_timeout=settings.message_timeout)
 
 
 def node_of(config: RecorderConfig) -> Node:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aeron_py import ArchiveRight, User, read_users
+from aeron_py import ArchiveRight, User, read_credentials, read_users
 from aeron_py.archive.client import Archive
 from aeron_py.archive.context import ArchiveContext
 from aeron_py.archive.server import ArchiveServer, ArchivingMediaDriver
@@ -236,7 +236,9 @@ def configured(path: Path, text: str) -> Path:
 
 
 def test_users_from_a_file(tmp_path: Path) -> None:
-    (tmp_path / "bob.key").write_bytes(b"\0\1")
+    key = tmp_path / "bob.key"
+    key.write_bytes(b"\0\1")
+    key.chmod(0o600)
     path = configured(
         tmp_path / "users.yaml",
         "users:\n"
@@ -272,3 +274,16 @@ def test_a_file_that_others_may_read(tmp_path: Path) -> None:
         read_users(path)
     with pytest.raises(SettingError, match="no users from"):
         read_users(tmp_path / "nothing")
+
+
+def test_credentials_from_a_file(tmp_path: Path) -> None:
+    path = configured(tmp_path / "a.key", "s3cret\n")
+    assert read_credentials(path) == read_credentials(str(path)) == b"s3cret\n"
+    path.chmod(0o604)
+    with pytest.raises(SettingError, match="chmod 600"):
+        read_credentials(path)
+    for text in ("", "x" * 2049):
+        with pytest.raises(SettingError, match=f"1 to 2048 bytes, not {len(text)}"):
+            read_credentials(configured(path, text))
+    with pytest.raises(SettingError, match="no credentials from"):
+        read_credentials(tmp_path)

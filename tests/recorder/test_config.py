@@ -32,7 +32,7 @@ def test_the_example_loads_and_shows_every_section() -> None:
     )
     assert config.embedded.driver == {"threading_mode": ThreadingMode.SHARED, "ipc_term_buffer_length": 2**20}
     shown = {line.removeprefix("# ").split(":")[0] for line in example().splitlines()}
-    left_out = {"archive", "journal", "default_max_logfile_duration", "default_max_logfile_size"}
+    left_out = {"journal", "default_max_logfile_duration", "default_max_logfile_size"}
     assert set(RecorderConfig.__struct_fields__) - shown == left_out
 
 
@@ -186,6 +186,19 @@ def test_what_is_not_yaml_is_named_with_its_line(text: str, said: str) -> None:
 def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "none.yaml")
+
+
+def test_files_with_secrets_are_read_before_anything_starts(tmp_path: Path) -> None:
+    path = tmp_path / "open"
+    path.write_text("users: [{name: a, credentials: x}]")
+    for section, key in (("archive", "credentials_file"), ("embedded", "users")):
+        path.chmod(0o644)
+        with pytest.raises(SettingError, match=f"{section}: {key}: .*chmod 600"):
+            loaded(**{section: {key: str(path)}})
+        with pytest.raises(SettingError, match=f"{section}: {key}: no .* from"):
+            loaded(**{section: {key: str(tmp_path / "none")}})
+        path.chmod(0o600)
+        assert getattr(getattr(loaded(**{section: {key: str(path)}}), section), key) == str(path)
 
 
 def test_the_reference_page_has_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
