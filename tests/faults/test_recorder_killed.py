@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from aeron_py.recorder import read_committed
 from tests.faults.killing import Killable, pause
 from tests.faults.power import check_power_cut
 from tests.faults.told import Checker
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -41,6 +43,8 @@ def test_recorder_or_archive_or_driver_killed_while_recording_under_load__nothin
         for victim in victims:
             pause(node.random.uniform(0, 0.7))
             node.look_after()
+            if victim == "all":
+                wait_until(lambda: read_committed(node.archive_dir) is not None)
             node.kill(victim)
             if victim == "all":
                 assert checker.check_committed()

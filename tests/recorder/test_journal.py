@@ -197,7 +197,7 @@ def counters(client: Client, first: int, count: int) -> list[Counter]:
         client._start_add_counter(REC_POS, "rec-pos: test", key=struct.pack("<qiiq", first + i, i, 0, 0))
         for i in range(count)
     ]
-    return [client._finish(each, TIMEOUT) for each in pending]
+    return [wait_until(each.poll, TIMEOUT) for each in pending]
 
 
 def test_a_thousand_streams(

@@ -31,7 +31,7 @@ def test_three_hundred_topics(tmp_path: Path) -> None:
                 client._start_add_exclusive_publication(f"aeron:ipc?alias={topic}", stream_id)
                 for topic, stream_id in topics.items()
             ]
-            publications = [stack.enter_context(client._finish(each, TIMEOUT)) for each in pending]
+            publications = [stack.enter_context(wait_until(each.poll, TIMEOUT)) for each in pending]
             wait_until(lambda: len(recorder.streams) == len(topics), TIMEOUT, "recorded")
             for message in messages:
                 for publication in publications:
@@ -44,7 +44,7 @@ def test_three_hundred_topics(tmp_path: Path) -> None:
                     places = session.topics
                     assert places.keys() == topics.keys()
                     adding = [client._start_add_subscription(each.channel, each.stream_id) for each in places.values()]
-                    subscriptions = [listening.enter_context(client._finish(each, TIMEOUT)) for each in adding]
+                    subscriptions = [listening.enter_context(wait_until(each.poll, TIMEOUT)) for each in adding]
                     wait_until(lambda s=session: all(i.listening for i in s.topics.values()), TIMEOUT)  # type: ignore[misc]
                     session.state = "play"
                     for subscription in subscriptions:
