@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aeron_py.recorder.playback.part import Part, Stage
+from aeron_py.recorder.playback.bounded import Stage
+from aeron_py.recorder.playback.part import Part
 
 if TYPE_CHECKING:
     from aeron_py.recorder.playback.lanes import Lanes

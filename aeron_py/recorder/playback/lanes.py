@@ -9,8 +9,9 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from aeron_py.errors import AeronError, ArchiveError
+from aeron_py.recorder.playback.bounded import Stage
 from aeron_py.recorder.playback.lane import Lane
-from aeron_py.recorder.playback.part import Part, Stage
+from aeron_py.recorder.playback.part import Part
 from aeron_py.recorder.playback.positions import publications, readers, recorded
 from aeron_py.recorder.playback.recordings import Recordings
 from aeron_py.recorder.playback.topics import TopicFilter

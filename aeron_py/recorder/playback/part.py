@@ -1,49 +1,27 @@
-"""One recording of a topic, as a session plays it: a bounded replay, from before its begin to after its end."""
+"""One recording of a topic, as a session plays it: when its replay begins and ends, and how far it is."""
 
 from __future__ import annotations
 
 import contextlib
-import enum
 import time
-from collections.abc import Callable, Container
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from aeron_py.archive import requests
-from aeron_py.archive.replay import replay_params, signed_32_bits
 from aeron_py.errors import AeronError, UnknownRecordingError
+from aeron_py.recorder.playback.bounded import BoundedReplay, Stage
 from aeron_py.recorder.playback.pacer import Pacer, Track
 
 if TYPE_CHECKING:
-    from aeron_py._pending import PendingAdd
-    from aeron_py.archive._call import Call
-    from aeron_py.counters import Counter
     from aeron_py.recorder.entries import Image, StreamInfo
 
-__all__ = ["Part", "Stage"]
-
-LIMIT_COUNTER_TYPE = 1900
-"""The type of the counters that bound replays of sessions."""
+__all__ = ["Part"]
 
 _RETRY = 0.5
 
 Whole = Callable[["Part", int, int, int | None], int]
 
 
-class Stage(enum.Enum):
-    """How far a replay is."""
-
-    IDLE = "none"
-    ADDING = "its limit counter is being added"
-    ASKED = "the archive was asked"
-    FINDING = "its publication is looked for"
-    RUNNING = "it runs"
-    DRAINING = "all was sent, its subscribers still read"
-    DONE = "played"
-    STOPPING = "it is being stopped"
-    LEFT = "its archive is gone, its subscribers still read"
-
-
-class Part:
+class Part(BoundedReplay):
     """A recording in the chain of a topic.
 
     Args:
@@ -66,36 +44,16 @@ class Part:
         stream_id: int,
         begin: Callable[[Part], int],
     ) -> None:
-        self._pacer = pacer
-        self._track = track
-        self.slot = slot
+        super().__init__(pacer, track, slot, info.recording_id, channel, stream_id)
         self.infos = [info]
-        self.recording_id = info.recording_id
-        self._channel = channel
-        self._stream_id = stream_id
         self._find_begin = begin
-        self.stage = Stage.IDLE
         self.cursor = info.start_position
-        """Where its replay begins: all before is played, or was passed over."""
         self.limit = info.start_position
         """Up to where it was told to the track, at times still to come."""
         self.live = False
         """Whether more may come at any moment, so that its replay waits for it."""
-        self.error: AeronError | None = None
-        """Why its last replay failed."""
-        self._counter: Counter | None = None
-        self._adding: PendingAdd[Counter] | None = None
-        self._call: Call[int] | None = None
-        self._stop_call: Call[Any] | None = None
-        self.correlation_id = -1
-        self._replay_id: int | None = None
-        self._closing: tuple[int, int] | None = None
-        self._sent: tuple[int, int] | None = None
         self._sent_seen = 0
         self._drained_at = 0
-        self._sent_seen = 0
-        self._drained_at = 0
-        self._given_up: set[int] = set()
         self.begun = 0
         """Where its last replay began."""
         self._not_before = 0.0
@@ -213,11 +171,6 @@ class Part:
         elif self.stage is Stage.STOPPING:
             self.work_stop()
 
-    def work_stop(self) -> None:
-        """Bring the end of its replay on, if it is being stopped."""
-        if self.stage is Stage.STOPPING:
-            self._stopped()
-
     def pass_over(self) -> None:
         """Stop its replay; what comes after now is played when somebody listens again."""
         self.stop_replay()
@@ -238,65 +191,15 @@ class Part:
             if self.stop is not None and self.cursor >= self.limit:
                 self._pass()  # what there was, was purged
                 return
-            self._adding = self._pacer.client._start_add_counter(
-                LIMIT_COUNTER_TYPE, f"playback limit: {self.recording_id} {self._stream_id}"
-            )
+            self._add_counter()
         except UnknownRecordingError:
             self._pass()
         except AeronError as error:
             self.failed(error)
-        else:
-            self.stage = Stage.ADDING
 
     def _pass(self) -> None:
         self.cursor = self.limit = max(self.limit, self.stop or 0)
         self.stage = Stage.DONE
-
-    def _ask(self) -> None:
-        assert self._adding is not None
-        try:
-            counter = self._adding.poll()
-            if counter is None:
-                return
-            self._counter, self._adding = counter, None
-            counter.value = self.cursor
-            params = replay_params(self.cursor, None, counter, None)
-            request = requests.replay(self.recording_id, self._channel, self._stream_id, params)
-            self._call = self._pacer.archive._session.call(request, quietly=True)
-            self._pacer.archive._session.step(self._call)
-        except AeronError as error:
-            self.failed(error)
-            return
-        self._track.attach(self.slot, counter)
-        self.stage = Stage.ASKED
-
-    def _answered(self) -> None:
-        assert self._call is not None
-        try:
-            if not self._pacer.archive._session.step(self._call):
-                return
-            self.correlation_id = self._call.correlation_id
-            self._replay_id = self._call.result()
-        except AeronError as error:
-            self._call = None
-            self.failed(error)
-            return
-        self._call = None
-        self.error = None
-        self.stage = Stage.FINDING
-
-    @property
-    def session_id(self) -> int | None:
-        """Of the replay."""
-        return None if self._replay_id is None else signed_32_bits(self._replay_id)
-
-    def found(self, publications: dict[tuple[int, int], tuple[int, int]]) -> None:
-        """Look for its publication among counters, by session and stream: counter and registration."""
-        session_id = self.session_id
-        found = None if session_id is None else publications.get((session_id, self._stream_id))
-        if found is not None and self.stage is Stage.FINDING:
-            self._sent = found
-            self.stage = Stage.RUNNING
 
     def _end(self) -> None:
         assert self._sent is not None
@@ -351,22 +254,6 @@ class Part:
         self._sent, self._drained_at = None, end
         self.stage = Stage.IDLE if published is None else Stage.LEFT
 
-    def stop_replay(self) -> None:
-        """Stop its replay, if there is one: nothing of it comes out any more."""
-        if self.stage is Stage.LEFT:
-            return
-        if self._adding is not None:
-            self._adding.cancel()
-            self._adding = None
-        self._let_go_of_counter()
-        if self._call is not None or self._replay_id is not None:
-            self.stage = Stage.STOPPING
-            if self.session_id is not None:
-                self._given_up.add(self.session_id)
-            self._stopped()
-        elif self.stage is not Stage.STOPPING and self.stage is not Stage.DONE:
-            self.stage = Stage.IDLE
-
     def read_up(self, read: dict[tuple[int, int], int]) -> bool:
         """Whether a replay runs, and all that it may publish now was read by those who listen."""
         session_id = self.session_id
@@ -374,56 +261,6 @@ class Part:
             return False
         limit = self._counter.value
         return self.sent >= limit and read.get((session_id, self._stream_id), limit) >= limit
-
-    def _end_replay(self) -> None:
-        """Let a replay end that was read up.
-
-        One that is stopped instead is still there for the media driver for up to a second: who subscribes meanwhile
-        can be given what was read before.
-        """
-        assert self._counter is not None
-        self._closing = self._counter.counter_id, self._counter.registration_id
-        self._let_go_of_counter()
-        self._forget_replay()
-        self.stage = Stage.STOPPING
-
-    def _stopped(self) -> None:
-        """Wait for what was asked last: the replay itself, then its end."""
-        session = self._pacer.archive._session
-        if self._closing is not None:
-            if self._pacer.client.counters.value(*self._closing) is not None:
-                return
-            self._closing = None
-        try:
-            if self._call is not None:
-                if not session.step(self._call):
-                    return
-                call, self._call = self._call, None
-                self._replay_id = call.result()
-            if self._replay_id is not None and self._stop_call is None:
-                self._stop_call = session.call(requests.stop_replay(self._replay_id), quietly=True)
-            if self._stop_call is not None and not session.step(self._stop_call):
-                return
-        except AeronError:
-            pass  # there is no replay to stop, or no archive
-        self._stop_call = None
-        self._give_up()
-        self.stage = Stage.IDLE
-
-    def _give_up(self) -> None:
-        if self.session_id is not None:
-            self._given_up.add(self.session_id)
-        self._forget_replay()
-
-    def is_leaving(self, publications: Container[tuple[int, int]]) -> bool:
-        """Whether a replay that was stopped is still there for the media driver, by session and stream."""
-        self._given_up = {each for each in self._given_up if (each, self._stream_id) in publications}
-        return bool(self._given_up)
-
-    def reattach(self) -> None:
-        """Show its position in its counter again, after the track forgot."""
-        if self._counter is not None and self.stage is not Stage.ADDING:
-            self._track.attach(self.slot, self._counter)
 
     def let_end(self) -> None:
         """For good: what was published up to now still reaches its subscribers, if nothing more is under way."""
@@ -436,19 +273,6 @@ class Part:
             self.stage = Stage.DONE
         else:
             self.stop_replay()
-
-    def _let_go_of_counter(self) -> None:
-        counter, self._counter = self._counter, None
-        if counter is not None:
-            with contextlib.suppress(AeronError):
-                self._track.attach(self.slot, None)
-            with contextlib.suppress(AeronError):
-                counter.close()
-
-    def _forget_replay(self) -> None:
-        self._replay_id = None
-        self._sent = None
-        self.correlation_id = -1
 
     def __repr__(self) -> str:
         return f"<Part {self.recording_id} {self.stage.name} cursor {self.cursor} limit {self.limit}>"
