@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 import msgspec
@@ -11,11 +12,14 @@ import trio
 
 from aeron_py import AsyncClient, Client, ClosedError, ExclusivePublication, Publication, TimedOutError
 from aeron_py.archive.catalog import read_catalog
+from aeron_py.archive.mark import ArchiveMark
 from aeron_py.recorder.config import load
 from aeron_py.recorder.known import KnownStreams
 from aeron_py.recorder.playback.client import RecorderClient
 from aeron_py.recorder.service import Recorder, RecorderState
-from tests.recorder.recorders import TIMEOUT, Events, Process, configured, history, payloads, recordings
+from tests.ports import free_port
+from tests.recorder.recorders import TIMEOUT, Events, Process, configured, history, payloads, recordings, told
+from tests.sockets import bound_addresses
 from tests.streams import receive, send
 from tests.waiting import wait_until
 
@@ -202,6 +206,37 @@ def test_what_is_played_is_not_recorded(tmp_path: Path) -> None:
                 assert [each.topic for each in recorder.streams] == ["pubsub:a"]
     assert {each.stream_id for each in read_catalog(tmp_path)} == {10, 900_001}
     assert payloads(tmp_path, 10) == messages
+
+
+@pytest.mark.parametrize("over_udp", [False, True], ids=["ipc", "udp"])
+def test_nothing_listens_off_loopback_unless_asked(tmp_path: Path, over_udp: bool) -> None:
+    """Neither by default, nor when requests and playback go over UDP on this machine."""
+    control, played = (f"aeron:udp?endpoint=localhost:{free_port()}" if over_udp else "aeron:ipc" for _ in range(2))
+    config = configured(tmp_path, f"control: {{channel: '{control}'}}\nsessions: {{channel: '{played}'}}")
+    reply = "aeron:udp?endpoint=localhost:0" if over_udp else None
+    with Recorder(msgspec.structs.replace(config, play=True)) as recorder:
+        recorder.wait_running(TIMEOUT)
+        with (
+            Client.connect(recorder.aeron_dir) as client,
+            RecorderClient(client, channel=control, reply_channel=reply, timeout=TIMEOUT) as asking,
+            opened(client, "pubsub:here", 10) as publication,
+        ):
+            publication.await_recorder(TIMEOUT)
+            publish(publication, b"1", b"2")
+            wait_until(lambda: told(recorder, publication), TIMEOUT)
+            with (
+                asking.open_session(speed="Unlimited", state="pause") as session,
+                session.subscribe("pubsub:here") as subscription,
+            ):
+                session.state = "play"
+                assert [message.payload for message in receive(subscription, 2)] == [b"1", b"2"]
+                mark = ArchiveMark.read(tmp_path)
+                assert mark is not None
+                own, archive = bound_addresses(os.getpid()), bound_addresses(mark.pid)
+    assert all(address.is_loopback for address, _ in own | archive), own | archive
+    for channel in (control, played):
+        port = channel.rpartition(":")[2]
+        assert (port in {str(number) for _, number in own}) is over_udp
 
 
 def test_with_await(tmp_path: Path) -> None:
