@@ -10,12 +10,23 @@ import msgspec
 import pytest
 import trio
 
-from aeron_py import AsyncClient, Client, ClosedError, ExclusivePublication, Publication, TimedOutError
+from aeron_py import (
+    Archive,
+    AsyncClient,
+    Client,
+    ClosedError,
+    ExclusivePublication,
+    MediaDriver,
+    Publication,
+    TimedOutError,
+)
 from aeron_py.archive.catalog import read_catalog
 from aeron_py.archive.mark import ArchiveMark
+from aeron_py.archive.server import ArchiveServer
 from aeron_py.recorder.config import load
 from aeron_py.recorder.known import KnownStreams
 from aeron_py.recorder.playback.client import RecorderClient
+from aeron_py.recorder.rules import Rule
 from aeron_py.recorder.service import Recorder, RecorderState
 from tests.ports import free_port
 from tests.recorder.recorders import TIMEOUT, Events, Process, configured, history, payloads, recordings, told
@@ -206,6 +217,57 @@ def test_what_is_played_is_not_recorded(tmp_path: Path) -> None:
                 assert [each.topic for each in recorder.streams] == ["pubsub:a"]
     assert {each.stream_id for each in read_catalog(tmp_path)} == {10, 900_001}
     assert payloads(tmp_path, 10) == messages
+
+
+def test_it_records_with_its_own_archive_of_two(tmp_path: Path) -> None:
+    """Both are on one media driver, and the other one records the same streams, too.
+
+    What is asked of the other one is a stream as any, but for a rule that leaves it out.
+    """
+    with (
+        MediaDriver.launch(term_buffer_length=64 * 1024, ipc_term_buffer_length=64 * 1024) as driver,
+        Client.connect(driver.aeron_dir) as client,
+        contextlib.ExitStack() as stack,
+    ):
+        archives: list[Archive] = []
+        for name in ("mine", "other"):
+            server = stack.enter_context(
+                ArchiveServer.launch(tmp_path / name, driver.aeron_dir, timeout=TIMEOUT, segment_file_length=64 * 1024)
+            )
+            archives.append(stack.enter_context(Archive.connect(client, server.archive_context(), timeout=TIMEOUT)))
+        mine, other = archives
+        config = configured(tmp_path / "mine", f"aeron_dir: {driver.aeron_dir}")
+        requests = Rule(protocol="file", topic=f"ipc/{server.local_control_stream_id}", policy="drop_all")
+        assert mine.archive_id != other.archive_id
+        for stream_id in (11, 12, 10):
+            other.start_recording("aeron:ipc", stream_id)
+        for stream_id in (11, 12):
+            with client.add_exclusive_publication("aeron:ipc?alias=pubsub:unwanted/x", stream_id) as publication:
+                other.await_recorded(publication, publish(publication, b"x"), timeout=TIMEOUT)
+        subscriptions = other.list_recording_subscriptions()
+        with (
+            Recorder(msgspec.structs.replace(config, rules=(requests, *config.rules))) as recorder,
+            opened(client, "pubsub:both", 10) as both,
+            opened(client, "pubsub:one", 20) as one,
+        ):
+            recorder.wait_running(TIMEOUT)
+            for publication in (both, one):
+                publication.await_recorder(TIMEOUT)
+            wait_until(lambda: len(recorder.streams) == 2, TIMEOUT)
+            for publication in (both, one):
+                publish(publication, b"1", b"2")
+            ids = {each.topic: each.recording_id for each in recorder.streams}
+            assert other.await_recorded(both, both.position, timeout=TIMEOUT) == 2
+            for topic, publication in (("pubsub:both", both), ("pubsub:one", one)):
+                assert mine.await_recorded(publication, publication.position, timeout=TIMEOUT) == ids[topic]
+            wait_until(lambda: all(told(recorder, publication) for publication in (both, one)), TIMEOUT)
+        assert {each.stream_id for each in other.list_recordings()} == {11, 12, 10}
+        assert other.list_recording_subscriptions() == subscriptions
+        assert {each.stream_id for each in mine.list_recordings()} == {10, 20, 900_001}
+    for topic, stream_id in (("pubsub:both", 10), ("pubsub:one", 20)):
+        ((recording_id, begin, end),) = history(tmp_path / "mine")[topic]
+        assert (recording_id, begin, end) == (ids[topic], 0, recordings(tmp_path / "mine", stream_id)[0].stop_position)
+        assert payloads(tmp_path / "mine", stream_id) == [b"1", b"2"]
 
 
 @pytest.mark.parametrize("over_udp", [False, True], ids=["ipc", "udp"])
