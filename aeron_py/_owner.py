@@ -15,9 +15,9 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any, Self
 
+from aeron_py._closing import Closing
 from aeron_py.errors import AeronError, BusyError, ClosedError, ForkedError
 
 _handles: weakref.WeakSet[Handle] = weakref.WeakSet()
@@ -221,7 +221,7 @@ class Handle:
         self._users.clear()
 
 
-class Owner:
+class Owner(Closing):
     """Base of everything that holds something native: a context manager that may be closed twice."""
 
     _handle: Handle
@@ -243,11 +243,6 @@ class Owner:
     def __enter__(self) -> Self:
         self._handle.get("with")
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         handle = self.__dict__.get("_handle")

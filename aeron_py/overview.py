@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from aeron_py._closing import Closing
 from aeron_py.cnc import CncFile, ErrorObservation, LossObservation
 from aeron_py.counters import CounterDescriptor
 from aeron_py.driver import DriverInfo
@@ -110,7 +111,7 @@ class Overview:
     losses: tuple[LossObservation, ...] = field(default=())
 
 
-class Sampler:
+class Sampler(Closing):
     """Looks at a driver again and again; rates count from the look before.
 
     Follows the directory: a driver that is started anew there is looked at from then on.
@@ -127,12 +128,6 @@ class Sampler:
         self._started = self._cnc.info().start_time
         self._values: dict[_Key, int] = {}
         self._time = 0.0
-
-    def __enter__(self) -> Sampler:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file. May be called twice."""

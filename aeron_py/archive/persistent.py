@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from aeron_py._closing import Closing
 from aeron_py._hot import Message
 from aeron_py.archive._persistent_steps import FROM_LIVE, FROM_START, PersistentSteps
 from aeron_py.archive._persistent_told import Listener, PersistentSubscriptionState
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["FROM_LIVE", "FROM_START", "PersistentSubscription", "PersistentSubscriptionState"]
 
 
-class PersistentSubscription(PersistentSteps):
+class PersistentSubscription(PersistentSteps, Closing):
     """A recording from any position on, and then its live stream: nothing twice, nothing missed.
 
     Make one with :meth:`open`; for one thread at a time. When the live stream is lost it goes back to the recording by
@@ -249,14 +249,6 @@ class PersistentSubscription(PersistentSteps):
             self._let_go()
             for counter in self._own_counters:
                 counter.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<PersistentSubscription of recording {self.recording_id}, {self.state.name}, position {self.position}>"

@@ -6,9 +6,9 @@ import contextlib
 import enum
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
+from aeron_py._closing import Closing
 from aeron_py._destinations import change_destination, start_destination
 from aeron_py._hot import Message
 from aeron_py._waiting import Duration, seconds
@@ -45,7 +45,7 @@ class ReplayMergeState(enum.IntEnum):
     CLOSED = 7
 
 
-class ReplayMerge:
+class ReplayMerge(Closing):
     """A replay that becomes live within one image. Made by ``Archive.replay_merge``.
 
     Call :meth:`poll` or another of its polls until :attr:`is_merged`; from then on the subscription may be polled as
@@ -292,14 +292,6 @@ class ReplayMerge:
                 change_destination(
                     self._client, self.subscription._handle, "subscription", "remove", self._replay_destination, None
                 )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<ReplayMerge of recording {self.recording_id}, {self.state.name}, position {self.position}>"

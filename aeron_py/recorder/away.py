@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
+from aeron_py._closing import Closing
 from aeron_py.errors import AeronError
 from aeron_py.recorder.entries import StreamInfo
 from aeron_py.recorder.volumes import CURRENT, Volumes
@@ -50,7 +50,7 @@ class _Fetch:
         self.again_at = 0.0
 
 
-class AwayVolumes:
+class AwayVolumes(Closing):
     """Knows the volumes that are away, and fetches them in threads of its own. Thread-safe.
 
     Args:
@@ -88,14 +88,6 @@ class AwayVolumes:
         self._volumes.interrupt()
         for each in threads:
             each.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # -- what is away
 

@@ -6,9 +6,9 @@ import contextlib
 import os
 import time
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from aeron_py._closing import Closing
 from aeron_py.archive._recorded_position import RecordedPosition
 from aeron_py.archive.catalog import find_recording, read_catalog
 from aeron_py.archive.mark import ArchiveMark
@@ -70,7 +70,7 @@ def parse_place(text: str | None) -> int | _Time | None:
     return None if moment is None else _Time(moment)
 
 
-class History:
+class History(Closing):
     """Reads what was recorded, oldest first; of a topic one recording after the other.
 
     Args:
@@ -249,14 +249,6 @@ class History:
         if self._reader is not None:
             self._reader.close()
         self._closing.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _limit(self, recording: RecordingDescriptor) -> int | None:
         """How far a recording is now, None when only its files tell."""

@@ -8,9 +8,9 @@ import threading
 import time
 import weakref
 from collections.abc import Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from aeron_py._closing import Closing
 from aeron_py.archive.catalog import find_recording, read_catalog
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.errors import ClosedError
@@ -40,7 +40,7 @@ def is_journal(recording: RecordingDescriptor) -> bool:
     return f"alias={JOURNAL_ALIAS}" in re.split(r"[?|]", recording.original_channel)
 
 
-class TimeIndex:
+class TimeIndex(Closing):
     """A chain of journals as one history. Opens at once however long they are; several threads may ask it.
 
     Made by :meth:`open`. Journals that are deleted meanwhile go from it, with their streams; those that come back
@@ -245,14 +245,6 @@ class TimeIndex:
                 ticks.close()
             for run in self._runs:
                 run.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _descriptor(archive_dir: str | os.PathLike[str], recording: int | RecordingDescriptor) -> RecordingDescriptor:

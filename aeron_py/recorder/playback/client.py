@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from aeron_py._closing import Closing
 from aeron_py._waiting import Duration, seconds, wait_for
 from aeron_py.errors import AeronError, ArchiveConnectionError, SettingError, TimedOutError
 from aeron_py.recorder.playback import messages
@@ -106,7 +107,7 @@ def value_of(value: messages.RecordedValue | None) -> Value | None:
     return None if value is None else Value(**msgspec.structs.asdict(value))
 
 
-class RecorderClient:
+class RecorderClient(Closing):
     """Asks a recorder for sessions over its control stream. Thread-safe.
 
     Args:
@@ -206,14 +207,6 @@ class RecorderClient:
     def close(self) -> None:
         """Close it. Its sessions go on while somebody listens to them. May be called twice."""
         self._closing.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class RemoteSession:

@@ -7,11 +7,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from aeron_py._closing import Closing
 from aeron_py.errors import AeronError, ArchiveConnectionError, OfferResult, SettingError
 from aeron_py.recorder.away import AwayVolumes
 from aeron_py.recorder.playback import messages
@@ -54,7 +54,7 @@ class _Peer:
         self.heard = time.monotonic()
 
 
-class ControlServer:
+class ControlServer(Closing):
     """Serves sessions over the control stream, in a thread of its own.
 
     A client counts as there for as long as it subscribes to its replies. A session ends when for ``idle_timeout``
@@ -176,14 +176,6 @@ class ControlServer:
             self._guard(peer.publication.close)
         self._peers.clear()
         self._closing.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # -- the thread
 

@@ -6,9 +6,9 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from aeron_py._closing import Closing
 from aeron_py._waiting import Duration, seconds, wait_for
 from aeron_py.archive._segments import DamagedRecordingError
 from aeron_py.errors import ClosedError, SettingError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Controls", "Session"]
 
 
-class Session(Controlled):
+class Session(Controlled, Closing):
     """Plays what was recorded: each topic onto a stream of its own, at the times at which it came.
 
     It begins paused, so that subscribers can come before the first message: see :attr:`topics` and :meth:`subscribe`,
@@ -303,14 +303,6 @@ class Session(Controlled):
         self._player.close()
         for each in self._owned:
             each.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{self.state} at {self.speed}"
