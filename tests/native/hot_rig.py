@@ -10,10 +10,11 @@ from typing import Any
 
 from aeron_py import _hot
 from aeron_py._aeron import ffi, lib
-from aeron_py._hot import Offerer, Poller
+from aeron_py._hot import Message, Offerer, Poller
 
 IPC = "aeron:ipc?term-length=64k"
 TIMEOUT = 60.0
+FRAGMENTED = bytes(range(256)) * 30  # more than five frames of the default MTU, less than the longest message
 
 
 def wait_until(condition: Callable[[], Any], what: str) -> Any:
@@ -126,3 +127,10 @@ def receive(poller: Poller, count: int, limit: int = 256) -> list[bytes]:
 def send(offerer: Offerer, data: Any, reserved_value: int | None = None) -> int:
     """Offer until it goes in: the window may need the driver's next turn."""
     return wait_until(lambda: max(0, offerer.offer_nowait(data, reserved_value)), "room in the window")
+
+
+def collect(poller: Poller, count: int, limit: int = 10) -> list[Message]:
+    """Polls one by one until so many messages are there."""
+    messages: list[Message] = []
+    wait_until(lambda: poller.poll(messages.append, limit) * 0 or len(messages) >= count, f"{count} messages")
+    return messages

@@ -13,17 +13,7 @@ import pytest
 
 from aeron_py._hot import Claim, Offerer
 from aeron_py.errors import BusyError, ClosedError, ForkedError, NotConnectedError, OfferResult, PublicationError
-from tests.native.hot_rig import Rig, receive, send, wait_until
-
-FRAGMENTED = bytes(range(256)) * 30
-
-
-@pytest.fixture(scope="module")
-def rig() -> Iterator[Rig]:
-    rig = Rig()
-    yield rig
-    rig.close()
-
+from tests.native.hot_rig import FRAGMENTED, Rig, receive, send, wait_until
 
 both_kinds = pytest.mark.parametrize("exclusive", [False, True], ids=["concurrent", "exclusive"])
 
