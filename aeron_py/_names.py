@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from importlib.metadata import version as _version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aeron_py._aeron import Claim, Message
+from aeron_py._later import loaded_later
 from aeron_py.batch import Batch
 from aeron_py.client import Client
 from aeron_py.cnc import CncFile, ErrorObservation, LossObservation, StreamPosition
@@ -249,14 +249,4 @@ __all__ = [
     "read_users",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_LATER[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = loaded_later(__name__, globals(), _LATER)

@@ -5,8 +5,9 @@ What stands here is loaded at its first use.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from aeron_py._later import loaded_later
 
 if TYPE_CHECKING:
     from aeron_py.recorder.committed import Committed as Committed
@@ -26,31 +27,21 @@ if TYPE_CHECKING:
     from aeron_py.recorder.times import MessageTimes as MessageTimes
 
 _HOMES = {
-    "AsyncRecorderClient": "playback.aclient",
-    "Committed": "committed",
-    "Image": "entries",
-    "JournalWriter": "journal",
-    "MessageTimes": "times",
-    "Recorder": "service",
-    "RecorderClient": "playback.client",
-    "RecorderConfig": "config",
-    "RecorderState": "service",
-    "Session": "playback.session",
-    "StreamInfo": "entries",
-    "Tick": "entries",
-    "TimeIndex": "timeindex",
-    "load": "config",
-    "read_committed": "committed",
+    "AsyncRecorderClient": ".playback.aclient",
+    "Committed": ".committed",
+    "Image": ".entries",
+    "JournalWriter": ".journal",
+    "MessageTimes": ".times",
+    "Recorder": ".service",
+    "RecorderClient": ".playback.client",
+    "RecorderConfig": ".config",
+    "RecorderState": ".service",
+    "Session": ".playback.session",
+    "StreamInfo": ".entries",
+    "Tick": ".entries",
+    "TimeIndex": ".timeindex",
+    "load": ".config",
+    "read_committed": ".committed",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = loaded_later(__name__, globals(), _HOMES)
