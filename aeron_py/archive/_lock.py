@@ -81,6 +81,33 @@ class DirectoryLock:
             self.fd = -1
 
 
+def running_archive(directory: str | os.PathLike[str]) -> ArchiveMark | None:
+    """The mark of the archive that runs in a directory, None when none does.
+
+    One that was started here and killed is known to be dead at once, by its lock; of others the mark looks alive for
+    ten seconds more.
+
+    Raises:
+        ArchiveError, OSError: as :meth:`ArchiveMark.read`.
+    """
+    found = ArchiveMark.read(directory)
+    if found is None or not found.is_active:
+        return None
+    return None if _let_go(Path(directory) / _FILE_NAME, found.pid) else found
+
+
+def _let_go(path: Path, pid: int) -> bool:
+    """Whether a process had the lock and has ended."""
+    try:
+        with path.open("rb") as file:
+            if file.read(32).strip() != str(pid).encode():
+                return False
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return True
+    except (FileNotFoundError, BlockingIOError):
+        return False
+
+
 def _in_use(directory: Path, pid: int) -> ArchiveError:
     who = f"process {pid}" if pid else "another process"
     return ArchiveError(

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aeron_py._ffi import ffi, lib
+from aeron_py.archive._lock import running_archive
 from aeron_py.archive._recorded_position import RecordedPosition
 from aeron_py.archive._segments import DamagedRecordingError, Segments
 from aeron_py.archive.catalog import CatalogEntry, find_recording, read_entries, segment_files
-from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.counters import CountersFile
 from aeron_py.errors import AeronError, UnknownRecordingError
@@ -144,9 +144,9 @@ class _Limits:
     def __init__(self, archive_dir: str | os.PathLike[str]) -> None:
         self._archive_dir = archive_dir
         self._counters: CountersFile | None = None
-        mark = ArchiveMark.read(archive_dir)
-        self.runs = mark is not None and mark.is_active
-        if mark is not None and self.runs:
+        mark = running_archive(archive_dir)
+        self.runs = mark is not None
+        if mark is not None:
             try:
                 self._counters = CountersFile(mark.aeron_dir)
             except AeronError:

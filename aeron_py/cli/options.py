@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from aeron_py.archive._lock import running_archive
 from aeron_py.archive.catalog import CATALOG_FILE_NAME
 from aeron_py.archive.client import Archive
 from aeron_py.archive.context import ArchiveContext
@@ -124,8 +125,7 @@ def connected(
 
 def only_on_disk(archive_dir: Path) -> bool:
     """Whether an archive has run in a directory and does not now; says so on standard error."""
-    mark = ArchiveMark.read(archive_dir)
-    if mark is None or mark.is_active or not (archive_dir / CATALOG_FILE_NAME).is_file():
+    if running_archive(archive_dir) is not None or not (archive_dir / CATALOG_FILE_NAME).is_file():
         return False
     print(f"the archive in {archive_dir.absolute()} does not run: this is what its disk has", file=sys.stderr)
     return True
@@ -137,14 +137,14 @@ def running_mark(archive_dir: Path) -> ArchiveMark:
     Raises:
         ArchiveConnectionError: none does; says how to start or name one.
     """
-    mark = ArchiveMark.read(archive_dir)
+    mark = running_archive(archive_dir)
     advice = (
         f"start one with  aeron-py up --archive-dir {archive_dir}  or name one with --archive-dir or --control-channel"
     )
+    if mark is None and (archive_dir / CATALOG_FILE_NAME).is_file():
+        raise ArchiveConnectionError(f"the archive in {archive_dir.absolute()} does not run: {advice}")
     if mark is None:
         raise ArchiveConnectionError(f"no archive has run in {archive_dir.absolute()}: {advice}")
-    if not mark.is_active:
-        raise ArchiveConnectionError(f"the archive in {archive_dir.absolute()} does not run: {advice}")
     return mark
 
 
@@ -153,7 +153,7 @@ def driver_dir(archive_dir: Path, aeron_dir: Path | None) -> Path | None:
     if aeron_dir is not None:
         return aeron_dir
     try:
-        mark = ArchiveMark.read(archive_dir)
+        mark = running_archive(archive_dir)
     except (AeronError, OSError):
         return None
-    return Path(mark.aeron_dir) if mark is not None and mark.is_active else None
+    return None if mark is None else Path(mark.aeron_dir)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from aeron_py.archive.mark import ArchiveMark
+from aeron_py.archive._lock import running_archive
 from aeron_py.cli import render
 from aeron_py.cli.keys import Keys
 from aeron_py.cli.sources import Played, Source, recorder_client
@@ -222,8 +222,8 @@ _ACTIONS: dict[str, Callable[[Any, Controls], str]] = {
 
 def sessions(source: Source, *, as_json: bool) -> str:
     """The sessions of the recorder that runs."""
-    mark = ArchiveMark.read(source.archive_dir)
-    aeron_dir = source.aeron_dir or (Path(mark.aeron_dir) if mark is not None and mark.is_active else None)
+    mark = running_archive(source.archive_dir)
+    aeron_dir = source.aeron_dir or (None if mark is None else Path(mark.aeron_dir))
     with (
         Client.connect(None if aeron_dir is None else str(aeron_dir)) as client,
         recorder_client(client, source) as recorder,

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from aeron_py.archive._lock import running_archive
 from aeron_py.archive.catalog import CATALOG_FILE_NAME
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.client import Client
@@ -116,8 +117,7 @@ class Played:
     def _begin(self) -> None:
         source = self._source
         has_catalog = (source.archive_dir / CATALOG_FILE_NAME).is_file()
-        mark = ArchiveMark.read(source.archive_dir)
-        runs = mark is not None and mark.is_active
+        runs = running_archive(source.archive_dir) is not None
         if runs or (source.aeron_dir is not None and not has_catalog):
             client = self._connect()
             try:

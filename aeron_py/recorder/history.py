@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aeron_py._closing import Closing
+from aeron_py.archive._lock import running_archive
 from aeron_py.archive._recorded_position import RecordedPosition
 from aeron_py.archive.catalog import find_recording, read_catalog
-from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.reader import RecordedBatch, RecordingReader
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.counters import CountersFile
@@ -287,16 +287,15 @@ class History(Closing):
             return True
         self._asked = now
         recording = find_recording(self._archive_dir, stretch.recording.recording_id)
-        mark = ArchiveMark.read(self._archive_dir)
         if recording.is_active:
-            return mark is not None and mark.is_active
+            return running_archive(self._archive_dir) is not None
         return reader.position < min(reader.limit, recording.stop_position)
 
 
 def _counters(archive_dir: str | os.PathLike[str]) -> CountersFile | None:
     """The counters of the media driver that an archive uses, None when it does not run."""
-    mark = ArchiveMark.read(archive_dir)
-    if mark is None or not mark.is_active:
+    mark = running_archive(archive_dir)
+    if mark is None:
         return None
     try:
         return CountersFile(mark.aeron_dir)

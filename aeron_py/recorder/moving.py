@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from aeron_py.archive._lock import running_archive
 from aeron_py.archive.catalog import all_segment_files, read_catalog
-from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.errors import AeronError
 from aeron_py.recorder.hooks import HookError
@@ -91,9 +91,9 @@ def _spare(directory: Path, volume: Volume, known: list[Volume]) -> Iterator[tup
 
 def _read_by_archive(directory: Path) -> dict[int, int]:
     """Of each recording, the first segment file that the archive has open: replays come to those after it, too."""
-    mark = ArchiveMark.read(directory)
+    mark = running_archive(directory)
     found: dict[int, int] = {}
-    if mark is None or not mark.is_active:
+    if mark is None:
         return found
     with contextlib.suppress(OSError):
         for each in os.scandir(f"/proc/{mark.pid}/fd"):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from aeron_py.archive._lock import running_archive
 from aeron_py.archive.client import Archive
 from aeron_py.archive.context import ArchiveContext
 from aeron_py.archive.mark import ArchiveMark
@@ -207,8 +208,8 @@ class JoinedNode(Node):
                 message_timeout=settings.message_timeout,
                 credentials=credentials,
             )
-        mark = ArchiveMark.read(directory)
-        if mark is None or not mark.is_active:
+        mark = running_archive(directory)
+        if mark is None:
             raise ArchiveConnectionError(f"no archive runs in {Path(directory).absolute()}", operation="record")
         if os.path.realpath(mark.aeron_dir) != os.path.realpath(self.aeron_dir):
             raise ArchiveConnectionError(

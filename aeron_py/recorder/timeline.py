@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
+from aeron_py.archive._lock import running_archive
 from aeron_py.archive.catalog import read_catalog
-from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.errors import SettingError
 from aeron_py.recorder.entries import StreamInfo
@@ -161,8 +161,7 @@ def _means(what: int | str | None, topic: str, recording_id: int) -> bool:
 
 
 def _runs(archive_dir: str | os.PathLike[str]) -> bool:
-    mark = ArchiveMark.read(archive_dir)
-    return mark is not None and mark.is_active
+    return running_archive(archive_dir) is not None
 
 
 def _of_streams(streams: Sequence[StreamInfo], latest: Mapping[int, tuple[int, int]]) -> list[Interval]:

@@ -111,6 +111,18 @@ def test_keys_and_sessions_of_a_recorder(recorded: tuple[Path, dict[str, list[by
         assert recorder.sessions() == []
 
 
+def test_started_again_at_once_after_a_kill(recorded: tuple[Path, dict[str, list[bytes]]]) -> None:
+    """The archive of the one that was killed looks alive for ten seconds more."""
+    directory, _ = recorded
+    told = []
+    for _again in range(2):
+        with playing("--archive-dir", str(directory), "--start-paused", "--wait") as (process, line):
+            told.append(line)
+            process.kill()
+    assert told[0]["aeron_dir"] != told[1]["aeron_dir"]
+    assert told[0]["topics"].keys() == told[1]["topics"].keys()
+
+
 def test_the_tail_of_what_is_over(recorded: tuple[Path, dict[str, list[bytes]]]) -> None:
     directory, _ = recorded
     ours, theirs = pty.openpty()
