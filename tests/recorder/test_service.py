@@ -248,7 +248,7 @@ def test_it_records_with_its_own_archive_of_two(tmp_path: Path) -> None:
         with (
             Recorder(msgspec.structs.replace(config, rules=(requests, *config.rules))) as recorder,
             opened(client, "pubsub:both", 10) as both,
-            opened(client, "pubsub:one", 20) as one,
+            opened(client, "pubsub:one", 21) as one,
         ):
             recorder.wait_running(TIMEOUT)
             for publication in (both, one):
@@ -263,8 +263,8 @@ def test_it_records_with_its_own_archive_of_two(tmp_path: Path) -> None:
             wait_until(lambda: all(told(recorder, publication) for publication in (both, one)), TIMEOUT)
         assert {each.stream_id for each in other.list_recordings()} == {11, 12, 10}
         assert other.list_recording_subscriptions() == subscriptions
-        assert {each.stream_id for each in mine.list_recordings()} == {10, 20, 900_001}
-    for topic, stream_id in (("pubsub:both", 10), ("pubsub:one", 20)):
+        assert {each.stream_id for each in mine.list_recordings()} == {10, 21, 900_001}
+    for topic, stream_id in (("pubsub:both", 10), ("pubsub:one", 21)):
         ((recording_id, begin, end),) = history(tmp_path / "mine")[topic]
         assert (recording_id, begin, end) == (ids[topic], 0, recordings(tmp_path / "mine", stream_id)[0].stop_position)
         assert payloads(tmp_path / "mine", stream_id) == [b"1", b"2"]
