@@ -146,7 +146,9 @@ class Launch:
             **archive_properties(cast(Mapping[str, Any], settings)),
             **self.properties,
         }
-        return self.java.command(_java.ARCHIVE_MAIN, properties=properties, options=self.java_options)
+        # What Java writes when it crashes belongs beside the log, not where this process happens to stand.
+        crash = f"-XX:ErrorFile={self.log_path.absolute().with_name('hs_err_pid%p.log')}"
+        return self.java.command(_java.ARCHIVE_MAIN, properties=properties, options=[crash, *self.java_options])
 
     def _await_ready(self, child: ChildProcess, started: float, deadline: float) -> ArchiveMark:
         """It writes its version into the mark file when it is nearly ready, and is when its conductor turns."""
