@@ -187,12 +187,13 @@ def rate(settings: Settings, launched: Any, recorder: Peer) -> list[Row]:
     use_memory(str(launched.archive_server.archive_dir), 1 << 30)
     rows = []
     for size in settings.sizes:
-        count, lost = messages(size), []
+        count, lost = 6 * messages(size), []  # long enough that its beginning does not matter
         publisher = worker("recorder.py", "publish", launched.aeron_dir, stream(), size, *request)
 
         def run(kind: str, publisher: Peer = publisher, count: int = count, lost: list[int] = lost) -> float:
             if kind == "recorder":
                 recorder.ask("start")
+                time.sleep(1.5)  # it is the running that counts, not the starting
             answer = publisher.ask(f"{kind} {count}")
             if kind == "recorder":
                 recorder.ask("stop")
@@ -203,7 +204,7 @@ def rate(settings: Settings, launched: Any, recorder: Peer) -> list[Row]:
             run("recorder")
             run("alone")
             kinds = ("alone", "recorder")
-            taken = rounds(4 * settings.rounds, {kind: lambda kind=kind: run(kind) for kind in kinds})  # type: ignore[misc]
+            taken = rounds(2 * settings.rounds, {kind: lambda kind=kind: run(kind) for kind in kinds})  # type: ignore[misc]
         middle = medians(taken)
         rows.append(
             Row(

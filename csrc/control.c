@@ -13,7 +13,7 @@
 #define BUSY_WAIT_NS 50000
 #define IDLE_ROUNDS 2000
 #define IDLE_WAIT_NS 2000000
-#define QUIET_WAIT_NS 10000000
+#define QUIET_WAIT_NS 20000000
 
 static void push_failure(shim_control_t *control, int32_t code, const char *message)
 {

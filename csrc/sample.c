@@ -10,9 +10,12 @@
 #define REC_POS_TYPE 100
 #define ATTACH_EVERY_NS (SECOND_NS / 10)
 #define AHEAD 16
+/* After so long without a move it looks less often, until something moves: each look wakes a processor. */
+#define QUIET_AFTER_NS SECOND_NS
+#define QUIET_INTERVAL_NS (SECOND_NS / 200)
 
-/* A counter is the stream's as long as its registration is the one it had. */
-static void look(shim_sample_t *sample)
+/* Whether anything has moved. A counter is the stream's as long as its registration is the one it had. */
+static bool look(shim_sample_t *sample)
 {
     uint32_t moved = 0;
 
@@ -49,6 +52,7 @@ static void look(shim_sample_t *sample)
     {
         sample_write_tick(sample, moved);
     }
+    return moved > 0;
 }
 
 /* Find the counters of streams that have none: from the first to the one before `end` in streams. */
@@ -112,6 +116,7 @@ static void *run(void *argument)
     shim_sample_t *sample = argument;
     int64_t next = clock_ns(CLOCK_MONOTONIC);
     int64_t attach_next = next;
+    int64_t moved_at = next;
 
     shim_thread_be_prompt();
     pthread_mutex_lock(&sample->lock);
@@ -121,7 +126,10 @@ static void *run(void *argument)
 
         if (0 == sample->statistics.error)
         {
-            look(sample);
+            if (look(sample))
+            {
+                moved_at = now;
+            }
             if (now >= attach_next)
             {
                 attach_next = now + ATTACH_EVERY_NS;
@@ -137,7 +145,9 @@ static void *run(void *argument)
                 sample_write_image(sample);
             }
         }
-        next = next + sample->interval_ns > now ? next + sample->interval_ns : now;
+        const bool quiet = now - moved_at > QUIET_AFTER_NS && sample->interval_ns < QUIET_INTERVAL_NS;
+        const int64_t interval = quiet ? QUIET_INTERVAL_NS : sample->interval_ns;
+        next = next + interval > now ? next + interval : now;
         wait_until(sample, next);
     }
     pthread_mutex_unlock(&sample->lock);

@@ -31,7 +31,7 @@ _CHECK_EVERY = 1.0
 _SILENCE = 4.0
 """Seconds without a heartbeat, which comes every second, after which a media driver is taken for dead."""
 # A recorder is in no hurry to hear of its driver's answers.
-_IDLE = IdleStrategy.backoff(max_park=0.008)
+_IDLE = IdleStrategy.backoff(max_park=0.016)
 
 
 class Node:

@@ -37,7 +37,7 @@ CONTROL_ALIAS = "file:aeron-py/control"
 """The alias of the control stream and of replies: a recorder does not record these."""
 
 _log = logging.getLogger("aeron_py.recorder")
-_IDLE, _QUIET = 0.003, 0.02
+_IDLE, _QUIET = 0.003, 0.04
 """Seconds between two looks for requests; and when there was none for a while."""
 _QUIET_AFTER = 1.0
 _COLLECT_EVERY = 0.25
