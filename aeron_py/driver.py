@@ -168,7 +168,7 @@ def _was_killed(info: DriverInfo) -> bool:
     """
     age = info.heartbeat_age or 0.0
     while True:
-        if _runs(info.pid):
+        if process_runs(info.pid):
             return False
         now = driver_info(info.aeron_dir)
         if now is None or now.heartbeat_age is None or now.heartbeat_age < age:
@@ -179,10 +179,10 @@ def _was_killed(info: DriverInfo) -> bool:
         time.sleep(0.05)
 
 
-def _runs(pid: int) -> bool:
+def process_runs(pid: int) -> bool:
     """Whether a process can be seen from here, and is not only waiting for its parent to take notice of its end."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in ("Z", "X")
     except OSError:
         return False
 
@@ -203,7 +203,7 @@ def _sweep(base: Path) -> None:
             info = driver_info(path)
             if info is None or info.heartbeat_age is None or info.heartbeat_age < _LONG_GONE:
                 continue
-            if not _runs(info.pid):
+            if not process_runs(info.pid):
                 shutil.rmtree(path, ignore_errors=True)
 
 

@@ -197,9 +197,7 @@ class AsyncArchive(ReplayCalls, ReplicationCalls, Owner):
         """Take the errors of earlier requests that came late, instead of having the next call raise one."""
         self._handle.get("poll_errors")
         self._drain()
-        self._session.report()
-        errors = self._session.late_errors
-        return [errors.popleft() for _ in range(len(errors))]
+        return self._session.take_late()
 
     @property
     def is_connected(self) -> bool:

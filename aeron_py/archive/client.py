@@ -135,9 +135,7 @@ class Archive(RecordingCalls, CatalogCalls):
         """
         self._handle.get("poll_errors")
         self._session.drain()
-        self._session.report()
-        errors = self._session.late_errors
-        return [errors.popleft() for _ in range(len(errors))]
+        return self._session.take_late()
 
     # -- positions as they grow
 

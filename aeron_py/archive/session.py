@@ -145,6 +145,11 @@ class Session(Incoming):
         if self.late_errors:
             raise self.late_errors.popleft()
 
+    def take_late(self) -> list[AeronError]:
+        """Tell the error handler what came late, and hand out all that no call has raised yet."""
+        self.report()
+        return [self.late_errors.popleft() for _ in range(len(self.late_errors))]
+
     def check(self, operation: str) -> None:
         """Raises what came late, or that the session is lost."""
         self.drain()

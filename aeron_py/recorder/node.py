@@ -16,7 +16,7 @@ from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.server import ArchiveServer, context_from_mark
 from aeron_py.archive.users import User, read_credentials, read_users
 from aeron_py.client import Client
-from aeron_py.driver import MediaDriver, driver_info
+from aeron_py.driver import MediaDriver, driver_info, process_runs
 from aeron_py.errors import ArchiveConnectionError, ArchiveError, DriverTimeoutError
 from aeron_py.idle import IdleStrategy
 from aeron_py.recorder.config import RecorderConfig
@@ -168,7 +168,7 @@ class JoinedNode(Node):
             self._checked = now
             if not self._has_driver():
                 raise DriverTimeoutError(f"the media driver in {self.aeron_dir} runs no more", operation="record")
-            if self._archive is not None and not _runs(self._archive.pid):
+            if self._archive is not None and not process_runs(self._archive.pid):
                 raise ArchiveConnectionError(
                     f"the archive in {self._config.archive_dir}, process {self._archive.pid}, runs no more",
                     operation="record",
@@ -179,7 +179,7 @@ class JoinedNode(Node):
         info = driver_info(self.aeron_dir, _SILENCE)
         if info is None or (info.pid, info.start_time) != self._driver:
             return False
-        return _runs(info.pid) if self._seen else info.alive
+        return process_runs(info.pid) if self._seen else info.alive
 
     def has_driver_of(self, client: Client) -> bool:
         return super().has_driver_of(client) and self._has_driver()
@@ -191,7 +191,7 @@ class JoinedNode(Node):
             raise DriverTimeoutError(f"no media driver runs in {self.aeron_dir}", operation="record")
         client = super().connect()
         # A process that can't be seen may be of another container: it is known by its heartbeat alone.
-        self._driver, self._seen = (info.pid, info.start_time), _runs(info.pid)
+        self._driver, self._seen = (info.pid, info.start_time), process_runs(info.pid)
         return client
 
     def context(self) -> ArchiveContext:
@@ -216,11 +216,11 @@ class JoinedNode(Node):
                 f"the archive in {directory} is on the media driver in {mark.aeron_dir}, not in {self.aeron_dir}",
                 operation="record",
             )
-        if self._archive is not None and self._archive.start == mark.start and not _runs(self._archive.pid):
+        if self._archive is not None and self._archive.start == mark.start and not process_runs(self._archive.pid):
             raise ArchiveConnectionError(
                 f"no archive runs in {Path(directory).absolute()}: process {mark.pid} has ended", operation="record"
             )
-        self._archive = mark if _runs(mark.pid) else None
+        self._archive = mark if process_runs(mark.pid) else None
         self._own = _places(mark)
         return replace(context_from_mark(mark, credentials=credentials), message_timeout=settings.message_timeout)
 
@@ -228,14 +228,6 @@ class JoinedNode(Node):
 def node_of(config: RecorderConfig) -> Node:
     """What a configuration asks for."""
     return EmbeddedNode(config) if config.aeron_dir is None else JoinedNode(config)
-
-
-def _runs(pid: int) -> bool:
-    """Whether a process is there, and not only its exit status."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except OSError:
-        return False
 
 
 def _places(mark: ArchiveMark) -> frozenset[Place]:

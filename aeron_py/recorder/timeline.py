@@ -132,7 +132,7 @@ def time_line(
             )
             for name in names
         }
-        now = time.time_ns() if _runs(archive_dir) else last
+        now = time.time_ns() if running_archive(archive_dir) is not None else last
         every = [each for found in intervals.values() for each in found]
         begin = min((each.began_ns for each in every), default=now) if begin_ns is None else begin_ns
         end = max((each.ended_ns or now for each in every), default=now) if end_ns is None else end_ns
@@ -158,10 +158,6 @@ def _means(what: int | str | None, topic: str, recording_id: int) -> bool:
     if what is None or isinstance(what, int):
         return what in (None, recording_id)
     return what in (topic, TopicName.parse(topic).topic) or matches_topic(what, topic)
-
-
-def _runs(archive_dir: str | os.PathLike[str]) -> bool:
-    return running_archive(archive_dir) is not None
 
 
 def _of_streams(streams: Sequence[StreamInfo], latest: Mapping[int, tuple[int, int]]) -> list[Interval]:
