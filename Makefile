@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SANITIZED := .venv-sanitize
 NATIVE := pyproject.toml CMakeLists.txt build_ffi.py $(wildcard cmake/* csrc/* csrc/cdef/* java/*/* third_party/*)
-NEEDS := apt-get install build-essential python3-venv cargo maven
+NEEDS := apt-get install build-essential python3-venv cargo maven iproute2
 
 .PHONY: help demo test lint format bench soak docs wheel sanitize clean
 help:
