@@ -9,6 +9,7 @@
 
 #define REC_POS_TYPE 100
 #define ATTACH_EVERY_NS (SECOND_NS / 10)
+#define DETACH_EVERY_NS (SECOND_NS / 2)
 #define AHEAD 16
 /* After so long without a move it looks less often, until something moves: each look wakes a processor. */
 #define QUIET_AFTER_NS SECOND_NS
@@ -116,6 +117,7 @@ static void *run(void *argument)
     shim_sample_t *sample = argument;
     int64_t next = clock_ns(CLOCK_MONOTONIC);
     int64_t attach_next = next;
+    int64_t detach_next = next;
     int64_t moved_at = next;
 
     shim_thread_be_prompt();
@@ -130,14 +132,15 @@ static void *run(void *argument)
             {
                 moved_at = now;
             }
-            if (now >= attach_next)
+            if (now >= detach_next)
+            {
+                detach_next = now + DETACH_EVERY_NS;
+                detach(sample);
+            }
+            if (sample->unattached > 0 && now >= attach_next)
             {
                 attach_next = now + ATTACH_EVERY_NS;
-                detach(sample);
-                if (sample->unattached > 0)
-                {
-                    attach(sample, 0, sample->open);
-                }
+                attach(sample, 0, sample->open);
             }
             const int64_t position = aeron_exclusive_publication_position(sample->publication);
             if (sample->image_frequency > 0 && position - sample->image_position >= sample->image_frequency)

@@ -121,12 +121,6 @@ int64_t sample_write_image(shim_sample_t *sample)
     return result;
 }
 
-static void advance(stream_t *stream, int64_t position)
-{
-    stream->previous = stream->position;
-    stream->position = position;
-}
-
 int64_t sample_write_tick(shim_sample_t *sample, uint32_t moved)
 {
     const size_t most = items_that_fit(sample, sizeof(journal_tick_item_t));
@@ -155,7 +149,9 @@ int64_t sample_write_tick(shim_sample_t *sample, uint32_t moved)
         for (uint32_t i = 0; i < count; i++)
         {
             stream_t *stream = &sample->streams[sample->moved[done + i]];
-            advance(stream, stream->seen);
+            sample->statistics.bytes += stream->seen - stream->position;
+            stream->previous = stream->position;
+            stream->position = stream->seen;
         }
         done += count;
     }

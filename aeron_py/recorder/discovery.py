@@ -209,6 +209,11 @@ class _Watch(Generic[T]):
         return Changes(tuple(came), tuple(each for each in gone if each is not None), tuple(bad))
 
     @property
+    def is_settled(self) -> bool:
+        """Whether all that was there at the last look is understood, or never will be."""
+        return not self._unfinished
+
+    @property
     def current(self) -> list[T]:
         """All that was there at the last look, oldest first."""
         return [found for _, found in sorted(self._known.items()) if found is not None]

@@ -105,8 +105,7 @@ class JournalWriter(Owner):
         self._streams: dict[int, StreamInfo] = {}
         self._count = 0
         self._ended: dict[int, int] = {}
-        self._flushed: dict[int, int] = {}
-        self._ended_length = 0
+        self._flushed = 0
         self._committed = None if archive_dir is None else CommittedFile(archive_dir)
         self._publication = client.add_exclusive_publication(channel, stream_id, timeout=timeout)
         try:
@@ -196,7 +195,6 @@ class JournalWriter(Owner):
             self._write("close_stream", lambda sample: lib.shim_sample_close(sample, index, stop, out))
             del self._streams[index]
             stopped_at = int(out[0])
-            self._ended_length += stopped_at - self._flushed.pop(index, info.start_position)
             if self._committed is not None:
                 self._ended[info.recording_id] = stopped_at
             return stopped_at
@@ -315,10 +313,9 @@ class JournalWriter(Owner):
             raise SettingError("flush needs the archive_dir of its JournalWriter", operation="flush")
         with self._flush_lock:
             with self._lock:
-                positions = self.positions
+                told, positions = self._told("flush"), self.positions
                 recordings = {self._streams[i].recording_id: at for i, at in positions.items() if i in self._streams}
                 ended, self._ended = self._ended, {}
-                length = self._ended_length
             try:
                 for recording, position in ended.items():
                     recordings[recording] = max(position, recordings.get(recording, 0))
@@ -327,21 +324,16 @@ class JournalWriter(Owner):
             except BaseException:
                 self._ended = {**ended, **self._ended}
                 raise
-            with self._lock:
-                self._flushed.update((i, at) for i, at in positions.items() if i in self._streams)
-                self._ended_length -= length
+            self._flushed = told
             return committed
 
     @property
     def unflushed(self) -> int:
         """Bytes of recordings told since the last :meth:`flush`, of streams that are closed by now, too."""
-        with self._lock:
-            moved = (
-                position - self._flushed.get(index, self._streams[index].start_position)
-                for index, position in self.positions.items()
-                if index in self._streams
-            )
-            return self._ended_length + sum(moved)
+        return self._told("unflushed") - self._flushed
+
+    def _told(self, operation: str) -> int:
+        return int(self._statistics(operation).bytes)
 
     def _await_recorded(self, position: int) -> int:
         def recorded() -> int | None:

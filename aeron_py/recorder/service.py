@@ -37,6 +37,8 @@ _log = logging.getLogger("aeron_py.recorder")
 
 _SOON = 0.01
 _LOOK_EVERY = 0.1
+_CHECK_EVERY = 0.25
+"""Seconds between two looks whether all that it needs is there still."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _STEADY = 1.0
 """Seconds that it ran, after which what is lost is looked for at once again; what comes and goes faster is not."""
@@ -239,15 +241,18 @@ class Recorder:
                 self._start_playing()
             self._state, self._problem, self._running_since = RecorderState.RUNNING, None, time.monotonic()
             self._say(f"running on the media driver in {self._node.aeron_dir}")
-            discovered = False
+            discovered, heard, checked = False, True, 0.0
             while True:
-                busy = recording.step(discover=not discovered) if recording is not None else False
+                busy = recording.step(not discovered, heard) if recording is not None else False
                 if recording is not None and self.config.poll_interval == 0:
                     discovered = True
-                self._check(client, archive)
+                if heard or time.monotonic() - checked >= _CHECK_EVERY:
+                    checked = time.monotonic()
+                    self._check(client, archive)
                 interval = self.config.poll_interval or _LOOK_EVERY
+                pause = min(_SOON, interval) if busy else interval
                 # The archive's signals come on a descriptor, so that what is armed is in the journal at once.
-                select.select([archive._session.fd, self._wake], [], [], min(_SOON, interval) if busy else interval)
+                heard = bool(select.select([archive._session.fd, self._wake], [], [], pause)[0])
                 if self._stopping.is_set():
                     break
             self._say("stopping")

@@ -13,6 +13,7 @@ typedef struct shim_sample_statistics_stct
     int64_t cpu_ns;      /* of the thread */
     int64_t open;        /* streams */
     int64_t unattached;  /* streams whose counter is not there */
+    int64_t bytes;       /* by how much all streams moved */
     int64_t error;       /* the result of the offer (AERON_PUBLICATION_...) that ended the sampling, 0 while it goes on */
 }
 shim_sample_statistics_t;

@@ -37,8 +37,8 @@ CONTROL_ALIAS = "file:aeron-py/control"
 """The alias of the control stream and of replies: a recorder does not record these."""
 
 _log = logging.getLogger("aeron_py.recorder")
-_IDLE, _QUIET = 0.003, 0.04
-"""Seconds between two looks for requests; and when there was none for a while."""
+_IDLE, _QUIET, _ALONE = 0.003, 0.04, 0.1
+"""Seconds between two looks for requests; when there was none for a while; and when nobody has a session, too."""
 _QUIET_AFTER = 1.0
 _COLLECT_EVERY = 0.25
 _REPLY_TERM = 4 << 20
@@ -126,7 +126,8 @@ class ControlServer(Closing):
         """Raises when the archive does not answer, or was lost."""
         if self._pacer.problem is not None:
             raise self._pacer.problem
-        self._pacer.archive.list_recordings(limit=1, timeout=timeout)
+        archive = self._pacer.archive if self._pacer.has_archive else self._archive
+        archive.list_recordings(limit=1, timeout=timeout)
 
     def lost(self, problem: AeronError) -> None:
         """The archive is gone: sessions stand still, and whoever asks hears why, until :meth:`go_on`."""
@@ -193,7 +194,8 @@ class ControlServer(Closing):
                 if payloads:
                     heard = now
                 else:
-                    self._stop.wait(_IDLE if now - heard < _QUIET_AFTER else _QUIET)
+                    quiet = _QUIET if self._sessions else _ALONE
+                    self._stop.wait(_IDLE if now - heard < _QUIET_AFTER else quiet)
             except AeronError as error:
                 if self._client.is_closed or self._subscription.is_closed:
                     return  # the recorder begins anew when its driver is back

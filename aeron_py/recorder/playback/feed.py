@@ -40,17 +40,15 @@ class Feed:
         self._part_of = part_of
         self._ticks: Ticks | None = None
         self._unpushed: Moves | None = None
-
-    @property
-    def pushed_all(self) -> bool:
-        """Whether the track had room for all that was read."""
-        return self._unpushed is None
+        self.told_all = False
+        """Whether the track was told of all there was, the last time."""
 
     def read_on(self, time_ns: int) -> None:
         """Go on with what comes after a time."""
         self.close()
         self._ticks = self._index.ticks(time_ns + 1)
         self._unpushed = None
+        self.told_all = False
 
     def close(self) -> None:
         """Close the files."""
@@ -65,6 +63,7 @@ class Feed:
             speed: how fast time goes on.
             end: where the session ends.
         """
+        self.told_all = False
         here = self._track.status
         until = here.position + int(_AHEAD * speed * _SECOND)
         if self._unpushed is not None:
@@ -85,6 +84,7 @@ class Feed:
             pushed += len(moves[0]) + 1
             here = self._track.status
             if not ticks:
+                self.told_all = True
                 return
 
     def _known_until(self, horizon: int, end: int | None) -> int:

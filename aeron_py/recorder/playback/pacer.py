@@ -145,8 +145,8 @@ class Pacer(Owner):
 
     Args:
         client: on the archive's media driver.
-        archive: a session with the archive; the pacer connects one of its own in the same way, so that what goes wrong
-            with a replay concerns no other call.
+        archive: a session with the archive; the pacer connects one of its own in the same way when it needs it, so that
+            what goes wrong with a replay concerns no other call.
     """
 
     def __init__(self, client: Client, archive: Archive) -> None:
@@ -158,14 +158,11 @@ class Pacer(Owner):
         self._told = ""
         self.problem: AeronError | None = None
         """Why nothing is played: the archive or the media driver is gone. See :meth:`go_on`."""
-        self.archive = Archive.connect(client, archive.context)
-        """For replays."""
+        self._context = archive.context
+        self._archive: Archive | None = None
+        self._connecting = threading.Lock()
         out = ffi.new("shim_pace_t **")
-        try:
-            check(lib.shim_pace_create(out, client.counters._reader), "playback")
-        except BaseException:
-            self.archive.close()
-            raise
+        check(lib.shim_pace_create(out, client.counters._reader), "playback")
         self._thread = threading.Thread(target=self._run, name="aeron-py playback", daemon=True)
         self._handle = Handle("playback", out[0], self._release, parent=client._handle)
         self._thread.start()
@@ -176,7 +173,30 @@ class Pacer(Owner):
         if threading.current_thread() is not self._thread:
             self._thread.join()
         lib.shim_pace_delete(pace)
-        self.archive.close()
+        self._disconnect()
+
+    @property
+    def archive(self) -> Archive:
+        """For replays: connected by whoever comes first.
+
+        Raises:
+            AeronError: as ``Archive.connect``.
+        """
+        with self._connecting:
+            if self._archive is None:
+                self._archive = Archive.connect(self.client, self._context)
+            return self._archive
+
+    @property
+    def has_archive(self) -> bool:
+        """Whether :attr:`archive` is connected already."""
+        return self._archive is not None
+
+    def _disconnect(self) -> None:
+        with self._connecting:
+            archive, self._archive = self._archive, None
+        if archive is not None:
+            archive.close()
 
     def add(self) -> Track:
         """A track for a session."""
@@ -217,8 +237,8 @@ class Pacer(Owner):
         Raises:
             ArchiveConnectionError, TimedOutError: it is not.
         """
-        self.archive.close()
-        self.archive = Archive.connect(self.client, archive.context)
+        self._disconnect()
+        self._context = archive.context
         with self._lock:
             self.problem, self._told = None, ""
             sessions = list(self._sessions)
@@ -261,16 +281,18 @@ class Pacer(Owner):
     def _look(self, sessions: list[Worked]) -> None:
         if self.problem is not None or not sessions:
             return
-        if self.client.is_closed or self.archive.closed:
+        archive = self._archive
+        if self.client.is_closed or (archive is not None and archive.closed):
             closed = ClosedError("the client of playback is closed", operation="playback")
             self._tell(self.client._handle.explain("playback") or closed)
+        if archive is None:
             return
-        for error in self.archive.poll_errors():
+        for error in archive.poll_errors():
             if isinstance(error, ArchiveError):
                 for session in sessions:
                     session.on_replay_error(error)
-        if self.archive._session.failure is not None:
-            self._tell(self.archive._session.lost("playback"))
+        if archive._session.failure is not None:
+            self._tell(archive._session.lost("playback"))
 
     def _tell(self, problem: AeronError) -> None:
         self.lost(problem)

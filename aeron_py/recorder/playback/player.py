@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aeron_py.errors import AeronError, ArchiveError
 from aeron_py.recorder.playback.feed import LIVE_LAG
 from aeron_py.recorder.playback.kept import KeptSession
-from aeron_py.recorder.playback.pacer import FOREVER, Pacer
+from aeron_py.recorder.playback.pacer import FOREVER, Pacer, TrackStatus
 from aeron_py.recorder.playback.playhead import PAUSE, PLAY, TAIL, Playhead
 from aeron_py.recorder.playback.topics import TopicFilter
 
@@ -83,9 +83,11 @@ class Player(Playhead):
             elif math.isinf(self.speed) and self.mode == PLAY:
                 self._work_unlimited()
             else:
+                # Before it is told of more: a publisher that never rests is always a little ahead after that.
+                here, told_all = self.track.status, self._feed.told_all
                 self._feed.feed(_STEPS_AHEAD, self._pace, self._until)
                 if self.mode == PLAY:
-                    self._work_play()
+                    self._work_play(here, told_all)
             busy = self._settling is not None or self._goals is not None
             busy = busy or not self.lanes.settled
             return _BUSY if busy else _CALM
@@ -111,17 +113,16 @@ class Player(Playhead):
             self.seek(here)
         return self._gate.holds(here)
 
-    def _work_play(self) -> None:
+    def _work_play(self, here: TrackStatus, told_all: bool) -> None:
         if self._settling is not None:
             if not self.lanes.settled and time.monotonic() < self._settling:
                 return
             self._settling = None
             self.track.play(self.speed, FOREVER if self.end is None else self.end)
             return
-        here = self.track.status
         if self.end is not None and here.position >= self.end:
             self._at_end()
-        elif here.queued == 0 and self._feed.pushed_all and here.position >= here.horizon:
+        elif here.queued == 0 and told_all and here.position >= here.horizon:
             if self.index.is_live:
                 if here.position >= time.time_ns() - 2 * LIVE_LAG:
                     self._tail()
