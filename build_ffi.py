@@ -50,6 +50,7 @@ RELEASES_GIL = (
     "shim_sample_create",
     "shim_sample_delete",
     "shim_sample_image",
+    "shim_sample_notify",
     "shim_sample_open",
     "shim_sample_positions",
     "shim_sample_statistics",

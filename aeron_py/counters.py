@@ -67,7 +67,6 @@ class CountersReader:
         self._owner_handle = handle
         self._reader = reader
         self._room = 256
-        self._used = ffi.new("int32_t *")
 
     def list(self, type_id: int | None = None) -> list[CounterDescriptor]:
         """The counters there are, by id.
@@ -109,17 +108,6 @@ class CountersReader:
                 if found <= self._room:
                     return bytes(ffi.buffer(raw, found * ffi.sizeof("shim_counter_id_t")))
                 self._room = 2 * found
-
-    def arrivals(self) -> int:
-        """A number that is another one when a counter of any type has come since; when one has only gone, perhaps not.
-
-        This costs a fraction of :meth:`ids`.
-
-        Raises:
-            ClosedError: the client is closed.
-        """
-        with self._owner_handle.using("counters"):
-            return int(lib.shim_counters_arrivals(self._reader, self._used))
 
     def __iter__(self) -> Iterator[CounterDescriptor]:
         return iter(self.list())

@@ -132,29 +132,6 @@ int shim_counters_ids(aeron_counters_reader_t *reader, int32_t type_id, shim_cou
     return found;
 }
 
-uint64_t shim_counters_arrivals(aeron_counters_reader_t *reader, int32_t *used)
-{
-    slot_t slot;
-    const int count = slots(reader, &slot);
-    uint64_t number = 0;
-
-    for (int32_t id = 0; id < count; id++)
-    {
-        if (id >= *used)
-        {
-            if (AERON_COUNTER_RECORD_UNUSED == __atomic_load_n(&slot.metadata[id].state, __ATOMIC_ACQUIRE))
-            {
-                break;
-            }
-            *used = id + 1;
-        }
-        const int64_t registration_id = __atomic_load_n(&slot.values[id].registration_id, __ATOMIC_ACQUIRE);
-        number = (number ^ (uint64_t)registration_id) * UINT64_C(0x100000001b3);
-    }
-
-    return number ^ (uint64_t)*used;
-}
-
 int shim_counters_value(aeron_counters_reader_t *reader, int32_t id, int64_t registration_id, int64_t *value)
 {
     slot_t slot;

@@ -7,7 +7,6 @@
 #include "thread.h"
 #include "util/aeron_error.h"
 
-#define REC_POS_TYPE 100
 #define ATTACH_EVERY_NS (SECOND_NS / 10)
 #define DETACH_EVERY_NS (SECOND_NS / 2)
 #define AHEAD 16
@@ -56,56 +55,6 @@ static bool look(shim_sample_t *sample)
     return moved > 0;
 }
 
-/* Find the counters of streams that have none: from the first to the one before `end` in streams. */
-static void attach(shim_sample_t *sample, uint32_t first, uint32_t end)
-{
-    for (int32_t id = 0; id < sample->slots; id++)
-    {
-        const aeron_counter_metadata_descriptor_t *metadata = &sample->metadata[id];
-        const int32_t state = __atomic_load_n(&metadata->state, __ATOMIC_ACQUIRE);
-        int64_t recording_id;
-        int32_t session_id;
-
-        if (AERON_COUNTER_RECORD_UNUSED == state)
-        {
-            break;
-        }
-        if (AERON_COUNTER_RECORD_ALLOCATED != state || REC_POS_TYPE != metadata->type_id)
-        {
-            continue;
-        }
-
-        const int64_t registration_id = __atomic_load_n(&sample->values[id].registration_id, __ATOMIC_ACQUIRE);
-        memcpy(&recording_id, metadata->key, sizeof(recording_id));
-        memcpy(&session_id, metadata->key + sizeof(recording_id), sizeof(session_id));
-        for (uint32_t i = first; AERON_COUNTER_REGISTRATION_ID_DEFAULT != registration_id && i < end; i++)
-        {
-            stream_t *stream = &sample->streams[i];
-            if (stream->counter_id < 0 && stream->recording_id == recording_id && stream->session_id == session_id)
-            {
-                stream->counter_id = id;
-                stream->registration_id = registration_id;
-                sample->unattached--;
-            }
-        }
-    }
-}
-
-/* Let go of counters that are freed: their slots may stay unused, and another counter be the stream's. */
-static void detach(shim_sample_t *sample)
-{
-    for (uint32_t i = 0; i < sample->open; i++)
-    {
-        stream_t *stream = &sample->streams[i];
-        if (stream->counter_id >= 0 && AERON_COUNTER_RECORD_ALLOCATED !=
-            __atomic_load_n(&sample->metadata[stream->counter_id].state, __ATOMIC_ACQUIRE))
-        {
-            stream->counter_id = -1;
-            sample->unattached++;
-        }
-    }
-}
-
 static void wait_until(shim_sample_t *sample, int64_t deadline)
 {
     const struct timespec until = { .tv_sec = deadline / SECOND_NS, .tv_nsec = deadline % SECOND_NS };
@@ -118,6 +67,7 @@ static void *run(void *argument)
     int64_t next = clock_ns(CLOCK_MONOTONIC);
     int64_t attach_next = next;
     int64_t detach_next = next;
+    int64_t notify_next = next;
     int64_t moved_at = next;
 
     shim_thread_be_prompt();
@@ -135,12 +85,17 @@ static void *run(void *argument)
             if (now >= detach_next)
             {
                 detach_next = now + DETACH_EVERY_NS;
-                detach(sample);
+                sample_detach(sample);
             }
             if (sample->unattached > 0 && now >= attach_next)
             {
                 attach_next = now + ATTACH_EVERY_NS;
-                attach(sample, 0, sample->open);
+                sample_attach(sample, 0, sample->open);
+            }
+            if (sample->notify_fd >= 0 && now >= notify_next)
+            {
+                notify_next = now + sample->notify_ns;
+                sample_notify(sample);
             }
             const int64_t position = aeron_exclusive_publication_position(sample->publication);
             if (sample->image_frequency > 0 && position - sample->image_position >= sample->image_frequency)
@@ -202,6 +157,7 @@ int shim_sample_create(
     created->image_frequency = image_frequency;
     created->max_message = constants.max_message_length;
     created->max_payload = constants.max_payload_length;
+    created->notify_fd = -1;
     created->image_position = -1;
     created->record_position = -1;
 
@@ -277,7 +233,7 @@ static int64_t open_stream(shim_sample_t *sample, const stream_t *stream, const 
         sample->streams[sample->open++] = *stream;
         sample->opened++;
         sample->unattached++;
-        attach(sample, sample->open - 1, sample->open);
+        sample_attach(sample, sample->open - 1, sample->open);
     }
     return result;
 }
@@ -386,6 +342,15 @@ int shim_sample_positions(shim_sample_t *sample, uint32_t *indexes, int64_t *pos
     const int open = (int)sample->open;
     pthread_mutex_unlock(&sample->lock);
     return open;
+}
+
+void shim_sample_notify(shim_sample_t *sample, int fd, int64_t interval_ns)
+{
+    pthread_mutex_lock(&sample->lock);
+    sample->notify_fd = fd;
+    sample->notify_ns = interval_ns;
+    sample->arrivals = 0;
+    pthread_mutex_unlock(&sample->lock);
 }
 
 void shim_sample_statistics(shim_sample_t *sample, shim_sample_statistics_t *statistics)

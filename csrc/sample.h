@@ -41,6 +41,10 @@ struct shim_sample_stct
     uint32_t room;
     uint32_t opened;
     uint32_t unattached;
+    int32_t used; /* slots of counters that ever were */
+    uint64_t arrivals; /* 0: not known */
+    int notify_fd; /* negative: nobody asked */
+    int64_t notify_ns;
     int64_t time_ns;
     int64_t image_position;
     int64_t record_position;
@@ -55,7 +59,18 @@ static inline int64_t clock_ns(clockid_t clock)
     return now.tv_sec * SECOND_NS + now.tv_nsec;
 }
 
-/* What is written, with the lock held: the results are those of aeron_exclusive_publication_offer. */
+/* All with the lock held. */
+
+/* Find the counters of streams that have none: from the first to the one before `end` in streams. */
+void sample_attach(shim_sample_t *sample, uint32_t first, uint32_t end);
+
+/* Let go of counters that are freed: their slots may stay unused, and another counter be the stream's. */
+void sample_detach(shim_sample_t *sample);
+
+/* Write to the descriptor if a counter has come since. */
+void sample_notify(shim_sample_t *sample);
+
+/* What is written: the results are those of aeron_exclusive_publication_offer. */
 
 /* All open streams, in as many entries as it takes: they have one time. */
 int64_t sample_write_image(shim_sample_t *sample);

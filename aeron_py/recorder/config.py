@@ -47,6 +47,9 @@ def _checked_channel(channel: str, operation: str) -> None:
         raise SettingError(f"{operation}: {error.message}", operation=operation) from None
 
 
+_LOOK_EVERY = 0.1
+
+
 class ChannelConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A stream that is recorded though no publisher of it shows in the driver's counters."""
 
@@ -339,6 +342,11 @@ class RecorderConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 )
         if self.control.stream_id == self.journal.stream_id:
             raise SettingError("control.stream_id, journal.stream_id: the same", operation="control")
+
+    @property
+    def look_interval(self) -> float:
+        """Seconds between two looks whether anything came: recordings come, too, when streams are looked for once."""
+        return self.poll_interval or _LOOK_EVERY
 
     @property
     def rule_list(self) -> Rules:

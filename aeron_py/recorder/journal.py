@@ -267,6 +267,19 @@ class JournalWriter(Owner):
             count = lib.shim_sample_positions(sample, indexes, positions, capacity)
         return dict(zip(indexes[0 : min(count, capacity)], positions[0 : min(count, capacity)], strict=True))
 
+    def notify(self, eventfd: int, interval: Duration) -> None:
+        """Have an eventfd written to at once, and when any counter came on the media driver.
+
+        The sampler looks for it: it is awake anyway.
+
+        Args:
+            eventfd: a descriptor that stays open for as long as this; a negative one ends it.
+            interval: seconds from look to look; not less than ``sample_interval``.
+        """
+        pause = nanoseconds(interval, "interval")
+        with self._handle.using("notify") as sample:
+            lib.shim_sample_notify(sample, as_int(eventfd, "eventfd", -1, 2**31 - 1), pause)
+
     @property
     def statistics(self) -> SamplerStatistics:
         """What the sampler did so far."""

@@ -36,13 +36,16 @@ class Keeper:
         config: of the recorder.
         client: on the archive's media driver.
         archive: a session of its own.
+        news: an eventfd that is written to when counters come on the media driver.
         say: told what happens, in words.
     """
 
-    def __init__(self, config: RecorderConfig, client: Client, archive: Archive, say: Callable[[str], object]) -> None:
+    def __init__(
+        self, config: RecorderConfig, client: Client, archive: Archive, news: int, say: Callable[[str], object]
+    ) -> None:
         self.volumes = Volumes(config.archive_dir, config.archive_cmds, say)
         """The volumes of the archive directory."""
-        self._config, self._client, self._archive, self._say = config, client, archive, say
+        self._config, self._client, self._archive, self._news, self._say = config, client, archive, news, say
         self._retention = Retention(config, archive, self.volumes, say)
         self._recording: RecordingSet | None = None
         self._journal: JournalWriter | None = None
@@ -88,7 +91,7 @@ class Keeper:
 
     def _new_journal(self) -> JournalWriter:
         config = self._config
-        return JournalWriter(
+        journal = JournalWriter(
             self._client,
             self._archive,
             stream_id=config.journal.stream_id,
@@ -97,6 +100,8 @@ class Keeper:
             image_frequency=config.image_frequency,
             archive_dir=config.archive_dir,
         )
+        journal.notify(self._news, config.look_interval)
+        return journal
 
     def start(self, recording: RecordingSet) -> None:
         """Begin to look after a set."""

@@ -48,8 +48,6 @@ _TURN = 7001
 """Type of a counter that is only there to be answered for."""
 _QUICK = 0.05
 """Seconds after a signal of the archive within which counters follow."""
-_LOOK_WHOLE = 0.5
-"""Seconds after which it looks at all, though nothing has come: what only goes is in no hurry."""
 
 
 class RecordingSet:
@@ -93,7 +91,6 @@ class RecordingSet:
         self.telling = Telling(config.archive_dir, self._asking, self._rules, say, self._left_off.values())
         """What the journal knows of it."""
         self._quick_until = 0.0
-        self._looked, self._arrivals, self._unsettled = 0.0, 0, True
         self._seen = SeenRecordings()
         self._unwanted: set[int] = set()
         self._armed: set[str] = set()
@@ -117,13 +114,11 @@ class RecordingSet:
 
     # -- one look at all that changed
 
-    def step(self, discover: bool = True, heard: bool = True) -> bool:
+    def step(self, discover: bool = True) -> bool:
         """Look what came and went, and act on it.
 
         Args:
             discover: whether to look for new publications, too.
-            heard: whether there is a reason to look, such as a signal of the archive; if not, it looks whether any
-                counter has come first.
 
         Returns:
             Whether something is under way, so that it is worth looking again soon.
@@ -132,8 +127,6 @@ class RecordingSet:
             AeronError: the archive or its driver is lost.
         """
         with self.lock:
-            if not self._is_due(heard):
-                return False
             # Recordings first: whose recording is seen, its publication is there already.
             recordings = self._watch.scan()
             publications = self._discovery.scan() if discover else Changes()
@@ -158,17 +151,7 @@ class RecordingSet:
             self._purge_unwanted()
             busy = self._start()
             self._known.save()
-            changed = bool(recordings or publications)
-            self._unsettled = busy or changed or not (self._watch.is_settled and self._discovery.is_settled)
-            return busy
-
-    def _is_due(self, heard: bool) -> bool:
-        now, arrivals = time.monotonic(), self._client.counters.arrivals()
-        late = now - self._looked >= _LOOK_WHOLE
-        if not (heard or late or self._unsettled or arrivals != self._arrivals or self._archive._session.signals):
-            return False
-        self._looked, self._arrivals = now, arrivals
-        return True
+            return busy or not (self._watch.is_settled and self._discovery.is_settled)
 
     def _on_published(self, published: PublishedStream) -> None:
         if published.covered:

@@ -36,9 +36,8 @@ __all__ = ["Recorder", "RecorderState"]
 _log = logging.getLogger("aeron_py.recorder")
 
 _SOON = 0.01
-_LOOK_EVERY = 0.1
-_CHECK_EVERY = 0.25
-"""Seconds between two looks whether all that it needs is there still."""
+_LOOK_WHOLE = 0.5
+"""Seconds after which it looks what came and went, though nobody told that anything came: what goes is in no hurry."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _STEADY = 1.0
 """Seconds that it ran, after which what is lost is looked for at once again; what comes and goes faster is not."""
@@ -232,27 +231,30 @@ class Recorder:
     def _serve(self) -> None:
         """Connected, until told to stop or something is lost."""
         with contextlib.ExitStack() as stack:
+            news = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            stack.callback(os.close, news)
             client = stack.enter_context(self._node.connect())
             archive = stack.enter_context(self._node.connect_archive(client))
             recording = None
             if self.config.record:
-                recording = self._start_recording(stack, client, archive)
+                recording = self._start_recording(stack, client, archive, news)
             if self.config.play:
                 self._start_playing()
             self._state, self._problem, self._running_since = RecorderState.RUNNING, None, time.monotonic()
             self._say(f"running on the media driver in {self._node.aeron_dir}")
-            discovered, heard, checked = False, True, 0.0
+            discovered = False
+            interval = self.config.look_interval
+            calm = interval if self.config.sample_interval > interval else max(interval, _LOOK_WHOLE)
             while True:
-                busy = recording.step(not discovered, heard) if recording is not None else False
+                with contextlib.suppress(BlockingIOError):
+                    os.eventfd_read(news)
+                busy = recording.step(discover=not discovered) if recording is not None else False
                 if recording is not None and self.config.poll_interval == 0:
                     discovered = True
-                if heard or time.monotonic() - checked >= _CHECK_EVERY:
-                    checked = time.monotonic()
-                    self._check(client, archive)
-                interval = self.config.poll_interval or _LOOK_EVERY
-                pause = min(_SOON, interval) if busy else interval
-                # The archive's signals come on a descriptor, so that what is armed is in the journal at once.
-                heard = bool(select.select([archive._session.fd, self._wake], [], [], pause)[0])
+                self._check(client, archive)
+                # The archive's signals come on a descriptor, too, so that what is armed is in the journal at once.
+                pause = min(_SOON, interval) if busy else calm
+                select.select([archive._session.fd, news, self._wake], [], [], pause)
                 if self._stopping.is_set():
                     break
             self._say("stopping")
@@ -265,10 +267,12 @@ class Recorder:
         if self._keeper is not None:
             self._keeper.check()
 
-    def _start_recording(self, stack: contextlib.ExitStack, client: Client, archive: Archive) -> RecordingSet:
+    def _start_recording(
+        self, stack: contextlib.ExitStack, client: Client, archive: Archive, news: int
+    ) -> RecordingSet:
         config = self.config
         known = KnownStreams(config.archive_dir)
-        keeper = Keeper(config, client, stack.enter_context(self._node.connect_archive(client)), self._say)
+        keeper = Keeper(config, client, stack.enter_context(self._node.connect_archive(client)), news, self._say)
         left_off, first = keeper.history()
         own = self._node.own_places()
         recording = RecordingSet(client, archive, config, known, self._say, left_off, own)

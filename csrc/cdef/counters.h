@@ -43,8 +43,3 @@ shim_counter_id_t;
 
 /* Which counters of a type there are, without what they say: how many, which can be more than fit. */
 int shim_counters_ids(aeron_counters_reader_t *reader, int32_t type_id, shim_counter_id_t *ids, int capacity);
-
-/* A number that is another one when a counter has come since; when one has only gone it may stay the same. `used` is how
- * many slots were ever used as far as is known: 0 at first, kept by the caller. It looks at one of five pages that the
- * others here look at, since whoever asks now and then pays for pages. */
-uint64_t shim_counters_arrivals(aeron_counters_reader_t *reader, int32_t *used);

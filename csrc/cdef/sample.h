@@ -48,4 +48,8 @@ int64_t shim_sample_image(shim_sample_t *sample);
 
 /* Index and position of the open streams: how many there are, which can be more than fit. */
 int shim_sample_positions(shim_sample_t *sample, uint32_t *indexes, int64_t *positions, int capacity);
+
+/* Have 8 bytes written to an eventfd at once, and when a counter of any type came that the driver or a client made: it looks
+ * so often at most. A negative fd ends it. */
+void shim_sample_notify(shim_sample_t *sample, int fd, int64_t interval_ns);
 void shim_sample_statistics(shim_sample_t *sample, shim_sample_statistics_t *statistics);

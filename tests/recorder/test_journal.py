@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import select
 import shutil
 import struct
 import subprocess
@@ -189,6 +190,27 @@ def test_a_counter_that_comes_later_and_is_another_then(node_client: Client, wri
     with node_client.add_counter(REC_POS, "rec-pos: test", key=key) as counter:
         counter.value = 128
         wait_until(lambda: writer.positions[index] == 128)
+
+
+def test_it_tells_that_a_counter_came(node_client: Client, writer: JournalWriter) -> None:
+    news = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+    try:
+        writer.notify(news, 0.001)
+        assert select.select([news], [], [], TIMEOUT)[0], "it tells at once of what was there before"
+        for _ in range(20):  # some of them in the slot of one that went
+            wait_until(lambda: not _read(news) and not select.select([news], [], [], 0.05)[0])
+            node_client.add_counter(1001, "it came").close()
+            assert select.select([news], [], [], TIMEOUT)[0]
+        writer.notify(-1, 0.001)
+    finally:
+        os.close(news)
+
+
+def _read(eventfd: int) -> int:
+    try:
+        return os.eventfd_read(eventfd)
+    except BlockingIOError:
+        return 0
 
 
 def counters(client: Client, first: int, count: int) -> list[Counter]:
