@@ -118,6 +118,11 @@ class BoundedReplay:
         self.stage = Stage.FINDING
 
     @property
+    def under_way(self) -> bool:
+        """Whether there is a replay, or will be, or was a moment ago."""
+        return self.stage is not Stage.IDLE and self.stage is not Stage.DONE
+
+    @property
     def session_id(self) -> int | None:
         """Of the replay, None before the archive has told."""
         return None if self._replay_id is None else signed_32_bits(self._replay_id)

@@ -132,7 +132,7 @@ class Lane:
         Args:
             publications: on the media driver, by session and stream.
         """
-        first = self._first
+        first, listening = self._first, self.listening
         return TopicInfo(
             topic=self.topic,
             channel=self.channel,
@@ -140,8 +140,9 @@ class Lane:
             published_channel=first.channel,
             published_stream_id=first.stream_id,
             recordings=len(self.parts),
-            listening=self.listening,
-            leaving=any(part.is_leaving(publications) for part in self.parts),
+            listening=listening,
+            # Without a listener all that is under way will be given up, at the next turn of the pacer's thread.
+            leaving=any(part.is_leaving(publications) or (part.under_way and not listening) for part in self.parts),
         )
 
     def close(self) -> None:
