@@ -10,6 +10,7 @@ from typing import IO
 
 from aeron_py.archive.java import find_java
 from aeron_py.archive.server import ArchivingMediaDriver
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 START_TIMEOUT = 90.0
@@ -49,10 +50,17 @@ class JavaProgram:
 
 @contextmanager
 def java(
-    main: str, output: Path, properties: dict[str, str], *arguments: str, stdin: IO[str] | None = None
+    main: str,
+    output: Path,
+    properties: dict[str, str],
+    *arguments: str,
+    stdin: IO[str] | None = None,
+    classes: Path | None = None,
 ) -> Iterator[JavaProgram]:
-    """Run a class of the jar; end it when the block ends."""
+    """Run a class, of the jar or of a directory; end it when the block ends."""
     command = find_java().command(main, arguments, properties=properties, options=["-XX:TieredStopAtLevel=1"])
+    if classes is not None:
+        command[command.index("-cp") + 1] += f":{classes}"
     with output.open("wb") as file, subprocess.Popen(command, stdin=stdin, stdout=file, stderr=file) as process:
         try:
             yield JavaProgram(process, output)
@@ -62,6 +70,32 @@ def java(
                 process.wait(30)
             finally:
                 process.kill()
+
+
+@contextmanager
+def java_node(directory: Path, **properties: str) -> Iterator[tuple[Path, str]]:
+    """Driver and archive in Java alone: the driver's directory, and where the archive takes requests, on stream 10.
+
+    Args:
+        directory: for all its files.
+        properties: more of Aeron's, with ``_`` for each dot.
+    """
+    channel = f"aeron:udp?endpoint=localhost:{free_port()}"
+    aeron_dir = directory / "aeron"
+    settings = {
+        "aeron.dir": str(aeron_dir),
+        "aeron.archive.dir": str(directory / "archive"),
+        "aeron.archive.control.channel": channel,
+        "aeron.archive.replication.channel": "aeron:udp?endpoint=localhost:0",
+        "aeron.archive.recording.events.enabled": "false",
+        "aeron.threading.mode": "SHARED",
+        "aeron.archive.threading.mode": "SHARED",
+        "aeron.term.buffer.sparse.file": "true",
+        **{name.replace("_", "."): value for name, value in properties.items()},
+    }
+    with java("io.aeron.archive.ArchivingMediaDriver", directory / "output", settings):
+        wait_until((aeron_dir / "cnc.dat").exists, START_TIMEOUT)
+        yield aeron_dir, channel
 
 
 def sample(node: ArchivingMediaDriver, channel: str, stream_id: int, messages: int = 3) -> dict[str, str]:

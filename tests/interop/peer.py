@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import functools
-import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from tests.interop.building import built
 from tests.waiting import wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120.0
 
 
@@ -33,32 +28,6 @@ class Planned(NamedTuple):
     channel: str
     rows: Path | None = None
     heard: bool = True
-
-
-@functools.cache
-def built() -> Path:
-    """The program, built against the Aeron that the package was built with.
-
-    Raises:
-        AssertionError: this tree was not built, or the compiler refused.
-    """
-    caches = sorted((ROOT / "build").glob("cp*/CMakeCache.txt"), key=lambda each: each.stat().st_mtime)
-    assert caches, f"{ROOT}/build has no build of the package: run `make test`"
-    build = caches[-1].parent
-    cmake = shutil.which("cmake", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    assert cmake is not None, "no cmake beside this Python: run `make test`"
-    with (build / "interop.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
-        done = subprocess.run(
-            [cmake, "--build", build, "--target", "interop_peer"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            env=os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
-        )
-    assert done.returncode == 0, done.stdout
-    return build / "bin" / "interop_peer"
 
 
 class Program:
@@ -142,14 +111,18 @@ def publisher(
         str(batches),
         str(int(pause * 1e6)),
     ]
-    return Program([built(), *arguments], directory / f"{name}.log")
+    return Program([_peer(), *arguments], directory / f"{name}.log")
 
 
 def receiver(aeron_dir: str, streams: Sequence[Planned], directory: Path, name: str) -> tuple[Program, Path]:
     """Write down what comes: the program, and its file, for :class:`tests.interop.received.Received`."""
     output = directory / f"{name}.received"
     arguments = ["receive", aeron_dir, plan_file(streams, directory / f"{name}.plan"), output]
-    return Program([built(), *arguments], directory / f"{name}.log"), output
+    return Program([_peer(), *arguments], directory / f"{name}.log"), output
+
+
+def _peer() -> Path:
+    return built("interop_peer") / "bin" / "interop_peer"
 
 
 def plan_file(streams: Sequence[Planned], path: Path) -> Path:

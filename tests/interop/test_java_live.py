@@ -8,9 +8,10 @@ import pytest
 
 from aeron_py import PersistentSubscription
 from aeron_py.archive.client import Archive
+from aeron_py.archive.context import ArchiveContext
 from aeron_py.archive.server import ArchivingMediaDriver
 from aeron_py.client import Client
-from tests.interop.java import START_TIMEOUT, java, sample
+from tests.interop.java import START_TIMEOUT, java, java_node, sample
 from tests.ports import free_port
 from tests.streams import send
 from tests.waiting import wait_until
@@ -73,3 +74,41 @@ def test_java_publishes_and_we_catch_up(
             assert subscription.live_joined_counter.value == 1
             assert merge.is_merged
     assert persistent == merged == [b"Hello World! %d" % number for number in range(count)]
+
+
+def test_we_catch_up_with_a_node_in_java_alone(tmp_path: Path) -> None:
+    """Past, replay and present come from a driver and an archive in Java; only the client is ours."""
+    past, present = [b"past %d" % number for number in range(100)], [b"present %d" % number for number in range(100)]
+    live = f"aeron:udp?endpoint=127.0.0.1:{free_port()}|term-length=64k"
+    received: list[bytes] = []
+    with java_node(tmp_path) as (aeron_dir, channel):
+        context = ArchiveContext(
+            control_request_channel=channel, control_response_channel="aeron:udp?endpoint=localhost:0"
+        )
+        with (
+            Client.connect(aeron_dir, driver_timeout=START_TIMEOUT) as client,
+            Archive.connect(client, context, timeout=START_TIMEOUT) as archive,
+            archive.add_recorded_exclusive_publication(f"{live}|ssc=true", 2103) as publication,
+        ):
+            for message in past:
+                send(publication, message)
+            recording_id = archive.await_recorded(publication, timeout=START_TIMEOUT)
+            with (
+                client.add_subscription("aeron:udp?control-mode=manual", 2103) as destinations,
+                archive.replay_merge(destinations, recording_id, live, progress_timeout=START_TIMEOUT) as merge,
+            ):
+
+                def merged() -> bool:
+                    received.extend(message.payload for message in merge.poll_messages())
+                    return merge.is_merged
+
+                wait_until(merged, START_TIMEOUT)
+                for message in present:
+                    send(publication, message)
+
+                def all_there() -> bool:
+                    received.extend(message.payload for message in merge.poll_messages())
+                    return len(received) >= len(past) + len(present)
+
+                wait_until(all_there, START_TIMEOUT)
+    assert received == past + present

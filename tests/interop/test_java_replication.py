@@ -10,10 +10,8 @@ from aeron_py.archive.reader import RecordingReader
 from aeron_py.archive.server import ArchiveServer, ArchivingMediaDriver
 from aeron_py.client import Client
 from tests.archive.streams import messages, record
-from tests.interop.java import START_TIMEOUT, java, sample
+from tests.interop.java import START_TIMEOUT, java, java_node, sample
 from tests.nodes import START_TIMEOUT as NODE_TIMEOUT
-from tests.ports import free_port
-from tests.waiting import wait_until
 
 
 def test_java_replicates_between_ours(
@@ -48,21 +46,10 @@ def test_java_replicates_between_ours(
 
 
 def test_we_replicate_from_java(node: ArchivingMediaDriver, archive: Archive, tmp_path: Path) -> None:
-    channel = f"aeron:udp?endpoint=localhost:{free_port()}"
-    aeron_dir = tmp_path / "aeron"
-    properties = {
-        "aeron.dir": str(aeron_dir),
-        "aeron.archive.dir": str(tmp_path / "archive"),
-        "aeron.archive.control.channel": channel,
-        "aeron.archive.replication.channel": "aeron:udp?endpoint=localhost:0",
-        "aeron.archive.recording.events.enabled": "false",
-        "aeron.threading.mode": "SHARED",
-        "aeron.archive.threading.mode": "SHARED",
-        "aeron.term.buffer.sparse.file": "true",
-    }
-    context = ArchiveContext(control_request_channel=channel, control_response_channel="aeron:udp?endpoint=localhost:0")
-    with java("io.aeron.archive.ArchivingMediaDriver", tmp_path / "output", properties):
-        wait_until((aeron_dir / "cnc.dat").exists, START_TIMEOUT)
+    with java_node(tmp_path) as (aeron_dir, channel):
+        context = ArchiveContext(
+            control_request_channel=channel, control_response_channel="aeron:udp?endpoint=localhost:0"
+        )
         with (
             Client.connect(aeron_dir, driver_timeout=START_TIMEOUT) as client,
             Archive.connect(client, context, timeout=START_TIMEOUT) as source,

@@ -13,13 +13,15 @@ from aeron_py.archive.context import ArchiveContext
 from aeron_py.archive.server import ArchiveServer, ArchivingMediaDriver
 from aeron_py.client import Client
 from aeron_py.errors import ArchiveError, ArchiveErrorCode
-from tests.archive.streams import record
-from tests.interop.java import START_TIMEOUT, java, sample
-from tests.ports import free_port
+from tests.archive.streams import CHANNEL, messages, new_stream_id, record
+from tests.interop.building import built
+from tests.interop.java import START_TIMEOUT, java, java_node, sample
 from tests.waiting import wait_until
 
 READER = User("reader", b"may list and replay", frozenset({ArchiveRight.LIST, ArchiveRight.REPLAY}))
 OPERATOR = User("operator", b"may do all")
+SAMPLE_AUTHENTICATOR = "io.aeron.samples.archive.SampleAuthenticatorSupplier"
+SAYS = {"challenged", "connected", "recording", "replaying", "message", "refused"}
 
 
 @pytest.fixture(scope="module")
@@ -72,37 +74,102 @@ def test_a_java_client_connects_with_credentials(secured: ArchivingMediaDriver, 
         wait_until(lambda: target.get_stop_position(0) == recording.stop_position, START_TIMEOUT)
 
 
+def asking(
+    node: ArchivingMediaDriver, recording_id: int, output: Path, credentials: bytes | None = None, answer: bytes = b""
+) -> list[str]:
+    """What comes of Aeron's own Java client, which lists recordings and replays one: see ``jvm/SecuredClient.java``."""
+    properties = sample(node, "aeron:ipc", 1) | {
+        "recording": str(recording_id),
+        "channel": CHANNEL,
+        "stream": str(new_stream_id()),
+        "answer": answer.decode(),
+    }
+    if credentials is not None:
+        properties["credentials"] = credentials.decode()
+    classes = built("interop_jvm") / "interop_jvm"
+    with java("SecuredClient", output, properties, classes=classes) as program:
+        program.join()
+    return [line for line in program.output.splitlines() if line.split()[0] in SAYS]
+
+
+def served(recording_id: int) -> list[str]:
+    """What that client says when all goes well."""
+    sent = [f"message {message.hex()}" for message in messages(20)]
+    return ["connected", f"recording {recording_id}", "replaying", *sent]
+
+
+def refused(code: ArchiveErrorCode) -> str:
+    """What it says of a refusal begins with this."""
+    return f"refused {code.value} "
+
+
+def test_a_java_client_gets_what_its_user_may(tmp_path: Path) -> None:
+    """Each connects with ``AeronArchive`` and a ``CredentialsSupplier`` of its own."""
+    lister = User("lister", b"may only list", frozenset({ArchiveRight.LIST}))
+    with ArchivingMediaDriver.launch(
+        tmp_path / "archive", timeout=START_TIMEOUT, users=[OPERATOR, READER, lister]
+    ) as node:
+        with (
+            Client.connect(node.aeron_dir) as client,
+            Archive.connect(
+                client, node.archive_context(credentials=OPERATOR.credentials), timeout=START_TIMEOUT
+            ) as archive,
+        ):
+            recording = record(client, archive, new_stream_id()).recording_id
+        for user in (OPERATOR, READER):
+            assert asking(node, recording, tmp_path / user.name, user.credentials) == served(recording)
+        for name, wrong in (("none", None), ("empty", b""), ("wrong", b"may do al")):
+            (line,) = asking(node, recording, tmp_path / name, wrong)
+            assert line.startswith(refused(ArchiveErrorCode.AUTHENTICATION_REJECTED))
+        *got, line = asking(node, recording, tmp_path / "lister", lister.credentials)
+        assert got == ["connected", f"recording {recording}"]
+        assert line.startswith(refused(ArchiveErrorCode.UNAUTHORISED_ACTION))
+
+
+def test_a_java_client_answers_a_challenge(tmp_path: Path) -> None:
+    with ArchivingMediaDriver.launch(
+        tmp_path / "archive", timeout=START_TIMEOUT, authenticator_supplier=SAMPLE_AUTHENTICATOR
+    ) as node:
+        with (
+            Client.connect(node.aeron_dir) as client,
+            Archive.connect(client, node.archive_context(credentials=b"admin:admin"), timeout=START_TIMEOUT) as archive,
+        ):
+            recording = record(client, archive, new_stream_id()).recording_id
+        answered = asking(node, recording, tmp_path / "right", b"admin:adminC", b"admin:CSadmin")
+        assert answered == ["challenged challenge!", *served(recording)]
+        challenged, line = asking(node, recording, tmp_path / "wrong", b"admin:adminC", b"admin:admin")
+        assert challenged == "challenged challenge!"
+        assert line.startswith(refused(ArchiveErrorCode.AUTHENTICATION_REJECTED))
+
+
 def test_we_connect_to_a_secured_java_node(tmp_path: Path) -> None:
     """Driver and archive in Java alone, with the users of Aeron's samples, some of whom are asked once more."""
-    channel = f"aeron:udp?endpoint=localhost:{free_port()}"
-    aeron_dir = tmp_path / "aeron"
-    properties = {
-        "aeron.dir": str(aeron_dir),
-        "aeron.archive.dir": str(tmp_path / "archive"),
-        "aeron.archive.control.channel": channel,
-        "aeron.archive.replication.channel": "aeron:udp?endpoint=localhost:0",
-        "aeron.archive.recording.events.enabled": "false",
-        "aeron.archive.authenticator.supplier": "io.aeron.samples.archive.SampleAuthenticatorSupplier",
-        "aeron.threading.mode": "SHARED",
-        "aeron.archive.threading.mode": "SHARED",
-        "aeron.term.buffer.sparse.file": "true",
-    }
 
-    def context(credentials: bytes) -> ArchiveContext:
+    def context(credentials: bytes, answer: bytes = b"") -> ArchiveContext:
         return ArchiveContext(
             control_request_channel=channel,
             control_response_channel="aeron:udp?endpoint=localhost:0",
             credentials=credentials,
-            on_challenge=lambda challenge: b"admin:CSadmin" if challenge == b"challenge!" else b"",
+            on_challenge=lambda challenge: answer if challenge == b"challenge!" else b"",
         )
 
-    with java("io.aeron.archive.ArchivingMediaDriver", tmp_path / "output", properties):
-        wait_until((aeron_dir / "cnc.dat").exists, START_TIMEOUT)
-        with Client.connect(aeron_dir, driver_timeout=START_TIMEOUT) as client:
-            for credentials in (b"admin:admin", b"admin:adminC"):
-                with Archive.connect(client, context(credentials), timeout=START_TIMEOUT) as archive:
-                    recording = record(client, archive, 100 + len(credentials))
-                    assert archive.list_recording(recording.recording_id) == recording
+    with (
+        java_node(tmp_path, aeron_archive_authenticator_supplier=SAMPLE_AUTHENTICATOR) as (aeron_dir, channel),
+        Client.connect(aeron_dir, driver_timeout=START_TIMEOUT) as client,
+    ):
+        for right in (context(b"admin:admin"), context(b"admin:adminC", b"admin:CSadmin")):
+            with Archive.connect(client, right, timeout=START_TIMEOUT) as archive:
+                recording = record(client, archive, new_stream_id())
+                assert archive.list_recording(recording.recording_id) == recording
+                with (
+                    archive.start_replay(
+                        recording.recording_id, "aeron:ipc?term-length=64k", new_stream_id()
+                    ) as replay,
+                    replay.subscribe() as subscription,
+                ):
+                    replayed = subscription.messages(until=recording.stop_position, timeout=START_TIMEOUT)
+                    assert [message.payload for message in replayed] == messages(20)
+        for wrong in (context(b""), context(b"admin:wrong"), context(b"admin:adminC", b"admin:admin")):
             with pytest.raises(ArchiveError) as caught:
-                Archive.connect(client, context(b"admin:wrong"), timeout=START_TIMEOUT)
+                Archive.connect(client, wrong, timeout=START_TIMEOUT)
             assert caught.value.archive_code == ArchiveErrorCode.AUTHENTICATION_REJECTED
