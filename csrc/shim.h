@@ -8,6 +8,7 @@
 
 /* The declarations that cffi reads are the headers of the shim, too: each is written once. */
 #include "cdef/addresses.h"
+#include "cdef/catalog.h"
 #include "cdef/child.h"
 #include "cdef/cnc.h"
 #include "cdef/events.h"

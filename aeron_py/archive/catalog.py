@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aeron_py._ffi import ffi, lib
 from aeron_py.archive.recordings import RecordingDescriptor
@@ -26,15 +27,15 @@ __all__ = [
 
 CATALOG_FILE_NAME = "archive.catalog"
 _MAJOR_VERSION = 3
-_STATE_VALID = 1
 _HEADER = struct.Struct("<iiqi")  # version, length, next recording id, alignment of the entries
 _HEADER_LENGTH = 32
-_ENTRY = struct.Struct("<iii")  # length of the descriptor, state, checksum
 _ENTRY_LENGTH = 32
 _DESCRIPTOR = struct.Struct("<7q6i")
 _LENGTH = struct.Struct("<i")
 _OLD_ALIGNMENT = 1024
 _FRAME_ALIGNMENT = 32
+_CHUNK = 1 << 20
+_AT_ONCE = 256
 _SEGMENT = re.compile(r"(\d+)-(\d+)\.rec", re.ASCII)
 
 
@@ -90,13 +91,16 @@ def known_ids(archive_dir: str | os.PathLike[str]) -> set[int]:
     return {recording.recording_id for recording, _ in _entries(archive_dir, every=True)}
 
 
-def _entries(archive_dir: str | os.PathLike[str], *, every: bool = False) -> list[tuple[RecordingDescriptor, _Entry]]:
+def _entries(
+    archive_dir: str | os.PathLike[str], *, every: bool = False, wanted: int = -1
+) -> Iterator[tuple[RecordingDescriptor, _Entry]]:
+    """Those of all recordings, or of one; what is gone costs little, since a catalog keeps that for ever."""
     path = Path(archive_dir) / CATALOG_FILE_NAME
     try:
-        data = path.read_bytes()
+        with path.open("rb", buffering=0) as file:
+            yield from _walk(file.fileno(), path, every, wanted)
     except OSError as error:
         raise CatalogError(f"no archive in {os.fspath(archive_dir)!r}: {error.strerror}: {path}") from error
-    return list(_descriptors(data, path, every))
 
 
 def _problems(recording: RecordingDescriptor, entry: _Entry) -> Iterator[str]:
@@ -120,10 +124,10 @@ def find_recording(archive_dir: str | os.PathLike[str], recording_id: int) -> Re
         UnknownRecordingError: no such recording: the message names the nearest ids.
         CatalogError: no readable catalog.
     """
-    recordings = read_catalog(archive_dir)
-    for recording in recordings:
-        if recording.recording_id == recording_id:
+    if recording_id >= 0:
+        for recording, _ in _entries(archive_dir, wanted=recording_id):
             return recording
+    recordings = read_catalog(archive_dir)
     near = sorted(recordings, key=lambda each: abs(each.recording_id - recording_id))[:5]
     there = ", ".join(str(each.recording_id) for each in sorted(near, key=lambda each: each.recording_id))
     raise UnknownRecordingError(
@@ -163,7 +167,36 @@ class _Entry:
     used: int
 
 
-def _descriptors(data: bytes, path: Path, every: bool) -> Iterator[tuple[RecordingDescriptor, _Entry]]:
+def _walk(fd: int, path: Path, every: bool, wanted: int) -> Iterator[tuple[RecordingDescriptor, _Entry]]:
+    at, alignment = _begin(fd, path)
+    walk = ffi.new("shim_catalog_walk_t *", {"alignment": alignment, "every": every, "wanted": wanted, "last_id": -1})
+    found, result = ffi.new("shim_catalog_entry_t[]", _AT_ONCE), ffi.new("int32_t *")
+    room = _CHUNK
+    while True:
+        data = os.pread(fd, room, at)
+        walk.offset = 0
+        before = walk.last_id
+        while True:
+            count = lib.shim_catalog_walk(walk, ffi.from_buffer("uint8_t[]", data), len(data), found, _AT_ONCE, result)
+            for entry in found[0:count]:
+                yield _read(data, entry, at, alignment, path)
+            if count < _AT_ONCE or result[0] != lib.SHIM_CATALOG_MORE:
+                break
+        if result[0] == lib.SHIM_CATALOG_DISORDER:
+            place = f"recording {_id_at(data, walk.offset)} after {walk.last_id} at byte {at + walk.offset}"
+            raise CatalogError(f"damaged catalog, {place}: {path}")
+        at += walk.offset
+        if result[0] == lib.SHIM_CATALOG_END or (len(data) < room and len(data) - walk.offset < _ENTRY_LENGTH):
+            return
+        if walk.last_id == before:  # an entry that is longer than what was read
+            if len(data) < room:
+                raise CatalogError(f"damaged catalog, entry at byte {at}, after recording {walk.last_id}: {path}")
+            room *= 2
+
+
+def _begin(fd: int, path: Path) -> tuple[int, int]:
+    """Where the entries begin, and their alignment."""
+    data = os.pread(fd, _HEADER_LENGTH, 0)
     if len(data) < _HEADER_LENGTH:
         raise CatalogError(f"damaged catalog, {len(data)} bytes are less than its header: {path}")
     version, _length, _next_id, alignment = _HEADER.unpack_from(data, 0)
@@ -172,29 +205,25 @@ def _descriptors(data: bytes, path: Path, every: bool) -> Iterator[tuple[Recordi
             f"catalog version {version >> 16}.{version >> 8 & 255}.{version & 255} is not {_MAJOR_VERSION}.x: "
             f"migrate it with ArchiveTool: {path}"
         )
-    offset = _HEADER_LENGTH if alignment else _OLD_ALIGNMENT
-    alignment = alignment or _OLD_ALIGNMENT
     if alignment < 0 or alignment & (alignment - 1):
         raise CatalogError(f"damaged catalog, alignment {alignment}: {path}")
-    last_id = -1
-    while offset + _ENTRY_LENGTH <= len(data):
-        length, state, checksum = _ENTRY.unpack_from(data, offset)
-        if length <= 0:
-            return
-        try:
-            recording, used = _descriptor(data, offset + _ENTRY_LENGTH, length)
-        except (struct.error, ValueError) as error:
-            raise CatalogError(f"damaged catalog, entry at byte {offset}, after recording {last_id}: {path}") from error
-        if recording.recording_id <= last_id:
-            raise CatalogError(
-                f"damaged catalog, recording {recording.recording_id} after {last_id} at byte {offset}: {path}"
-            )
-        last_id = recording.recording_id
-        if every or state == _STATE_VALID:
-            begin = offset + _ENTRY_LENGTH
-            used = (used + _ENTRY_LENGTH + alignment - 1 & -alignment) - _ENTRY_LENGTH
-            yield recording, _Entry(checksum & 0xFFFFFFFF, data[begin : begin + length], min(used, length))
-        offset += (length + _ENTRY_LENGTH + alignment - 1) & -alignment
+    return (_HEADER_LENGTH, alignment) if alignment else (_OLD_ALIGNMENT, _OLD_ALIGNMENT)
+
+
+def _id_at(data: bytes, offset: int) -> int:
+    padded = data[offset + _ENTRY_LENGTH :].ljust(_DESCRIPTOR.size, b"\0")
+    return int(_DESCRIPTOR.unpack_from(padded)[2])
+
+
+def _read(data: bytes, entry: Any, at: int, alignment: int, path: Path) -> tuple[RecordingDescriptor, _Entry]:
+    begin, length = entry.offset, entry.length
+    try:
+        recording, used = _descriptor(data, begin, length)
+    except (struct.error, ValueError) as error:
+        place = f"entry at byte {at + begin - _ENTRY_LENGTH}, of recording {entry.recording_id}"
+        raise CatalogError(f"damaged catalog, {place}: {path}") from error
+    used = (used + _ENTRY_LENGTH + alignment - 1 & -alignment) - _ENTRY_LENGTH
+    return recording, _Entry(entry.checksum & 0xFFFFFFFF, data[begin : begin + length], min(used, length))
 
 
 def _descriptor(data: bytes, offset: int, length: int) -> tuple[RecordingDescriptor, int]:

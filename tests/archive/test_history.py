@@ -283,6 +283,8 @@ def test_a_replay_from_where_a_late_recording_joined(node_client: Client, archiv
         for message in messages(10):
             offer(publication, message)
         assert len(reader.poll_payloads()) == 10
+        for _ in range(2):  # two answers of the media driver: between them it has seen how far the reader is
+            node_client.add_counter(1001).close()
         joined = publication.position
         archive.start_recording(CHANNEL, stream_id)
         archive.await_recorded(publication, timeout=TIMEOUT)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aeron_py.archive.catalog import CatalogError, find_recording, read_catalog, segment_files
+from aeron_py.archive.catalog import CatalogError, find_recording, known_ids, read_catalog, segment_files
 from aeron_py.errors import UnknownRecordingError
 from tests.recorded_files import MTU, SEGMENT_LENGTH, TERM_LENGTH, RecordedFiles, write_catalog
 
@@ -38,6 +38,25 @@ def test_every_field_is_read(tmp_path: Path) -> None:
 def test_deleted_recordings_are_left_out(tmp_path: Path) -> None:
     write_catalog(tmp_path, descriptors(tmp_path, 0, 1, 2, 5), states={1: 2, 2: 0})
     assert [recording.recording_id for recording in read_catalog(tmp_path)] == [0, 5]
+
+
+def test_more_entries_than_are_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = descriptors(tmp_path, *range(1000))
+    gone = {number: 2 for number in range(1000) if number % 100}
+    for chunk in (100, 1 << 10, 1 << 14, 1 << 20):
+        monkeypatch.setattr("aeron_py.archive.catalog._CHUNK", chunk)
+        write_catalog(tmp_path, every)
+        assert [recording.recording_id for recording in read_catalog(tmp_path)] == [*range(1000)]
+        write_catalog(tmp_path, every, states=gone)
+        assert [recording.recording_id for recording in read_catalog(tmp_path)] == [*range(0, 1000, 100)]
+        assert known_ids(tmp_path) == {*range(1000)}
+        assert find_recording(tmp_path, 900).recording_id == 900
+        for unknown in (-1, 1, 999, 1000):
+            with pytest.raises(UnknownRecordingError, match=f"no recording {unknown} "):
+                find_recording(tmp_path, unknown)
+    write_catalog(tmp_path, [*every, every[7]])
+    with pytest.raises(CatalogError, match="recording 7 after 999 at byte"):
+        read_catalog(tmp_path)
 
 
 def test_an_unknown_recording_names_the_nearest(tmp_path: Path) -> None:
