@@ -17,7 +17,8 @@ from pathlib import Path
 from tests.processes import is_alive
 
 ADDRESSES = ("10.213.7.1", "10.213.7.2")
-LINK = Path(__file__).with_name("lossy_link.py")
+ROOT = Path(__file__).parents[2]
+LINK = "tests.network.lossy_link"
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def two_hosts(*, loss: float, delay: float, jitter: float) -> Iterator[tuple[Hos
             link = "tunnel"
             relay = stack.enter_context(
                 subprocess.Popen(
-                    [sys.executable, str(LINK), *names, str(loss), str(delay), str(jitter)],
+                    [sys.executable, "-m", LINK, *names, str(loss), str(delay), str(jitter)],
+                    cwd=ROOT,
                     stdout=subprocess.PIPE,
                     text=True,
                 )

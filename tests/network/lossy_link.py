@@ -1,6 +1,7 @@
 """A link between two network namespaces: carries packets from one's tunnel to the other's; some late, some not at all.
 
-``python lossy_link.py NAMESPACE NAMESPACE LOSS DELAY JITTER``: what ``tc ... netem`` does in kernels that have it.
+``python -m tests.network.lossy_link NAMESPACE NAMESPACE LOSS DELAY JITTER``: what ``tc ... netem`` does in kernels that
+have it.
 """
 
 from __future__ import annotations
@@ -8,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
-import heapq
 import os
-import random
 import select
 import struct
 import sys
-import time
 from pathlib import Path
+
+from tests.network.way import Way
 
 _CLONE_NEWNET = 0x40000000
 _TUNSETIFF = 0x400454CA
@@ -39,23 +39,16 @@ def tunnel(namespace: str) -> int:
 def main(first: str, second: str, loss: float, delay: float, jitter: float) -> None:
     a, b = tunnel(first), tunnel(second)
     print("ready", flush=True)
-    dice = random.Random(7)
-    on_the_way: list[tuple[float, int, int, bytes]] = []
-    count = 0
+    way: Way[tuple[int, bytes]] = Way(loss=loss, delay=delay, jitter=jitter)
     while True:
-        wait = max(0.0, on_the_way[0][0] - time.monotonic()) if on_the_way else None
-        for device in select.select([a, b], [], [], wait)[0]:
+        for device in select.select([a, b], [], [], way.wait)[0]:
             for _ in range(64):
                 try:
                     packet = os.read(device, _LONGEST)
                 except BlockingIOError:
                     break
-                if dice.random() >= loss:
-                    count += 1
-                    due = time.monotonic() + delay + dice.uniform(-jitter, jitter)
-                    heapq.heappush(on_the_way, (due, count, b if device == a else a, packet))
-        while on_the_way and on_the_way[0][0] <= time.monotonic():
-            _, _, device, packet = heapq.heappop(on_the_way)
+                way.take((b if device == a else a, packet))
+        for device, packet in way.arrived():
             with contextlib.suppress(OSError):  # the other side is not up yet, or its queue is full: lost
                 os.write(device, packet)
 
