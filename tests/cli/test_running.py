@@ -21,6 +21,9 @@ from aeron_py.errors import SettingError
 from tests.archive.streams import CHANNEL, messages, new_stream_id, offer, record
 from tests.cli.inside import run_inside
 from tests.cli.test_commands import TIMEOUT, command, ready, run
+from tests.driver_process import DriverProcess
+from tests.network.relay import Relay
+from tests.streams import await_room, send
 from tests.waiting import wait_until
 
 SEGMENT = 64 * 1024
@@ -253,3 +256,40 @@ def test_errors_and_losses(node: aeron.ArchivingMediaDriver, node_client: aeron.
         missing = run_inside(name, "--aeron-dir", str(tmp_path), "--archive-dir", str(tmp_path))
         assert missing.returncode == 1, name
         assert "start a driver there" in missing.stderr
+
+
+def test_losses_between_two_drivers(tmp_path: Path) -> None:
+    count, frame, begin = 50, 1024 + 32, time.time()
+    with (
+        Relay(loss=0.2) as relay,
+        DriverProcess(tmp_path / "a", image_liveness_timeout=TIMEOUT, publication_connection_timeout=TIMEOUT) as a,
+        DriverProcess(tmp_path / "b", image_liveness_timeout=TIMEOUT) as b,
+        aeron.Client.connect(a.aeron_dir, driver_timeout=TIMEOUT) as publisher,
+        aeron.Client.connect(b.aeron_dir, driver_timeout=TIMEOUT) as subscriber,
+        aeron.CncFile(b.aeron_dir) as cnc,
+        subscriber.add_subscription(relay.subscribe, 7) as subscription,
+        publisher.add_exclusive_publication(relay.publish, 7) as publication,
+    ):
+        await_room(publication)
+        for message in messages(count, 1024):
+            send(publication, message)
+            subscription.poll_payloads()
+        # All has come: no more is lost from here on.
+        wait_until(
+            lambda: not subscription.poll_payloads() and subscription.images[0].position == count * frame, TIMEOUT
+        )
+        (found,) = cnc.losses()
+        where = ("--aeron-dir", b.aeron_dir)
+        (told,) = json.loads(run_inside("loss", "--json", *where).stdout)
+        heading, row = (line.split() for line in run_inside("loss", *where).stdout.splitlines())
+        assert json.loads(run_inside("loss", "--json", "--aeron-dir", a.aeron_dir).stdout) == []
+    assert (found.stream_id, found.session_id) == (7, publication.session_id)
+    assert (found.channel, found.source) == (relay.subscribe, relay.source)
+    # What was lost are whole frames, of at least one each time.
+    assert found.bytes_lost % frame == 0
+    assert found.bytes_lost // frame >= found.observations > 0
+    assert begin - 1 <= found.first_time <= found.last_time <= time.time() + 1
+    assert told == {name: getattr(found, name) for name in found.__slots__}
+    numbers = [str(each) for each in (found.observations, found.bytes_lost)]
+    assert heading[:6] == ["stream", "session", "source", "channel", "times", "bytes"]
+    assert row[:6] == ["7", str(found.session_id), relay.source, relay.subscribe, *numbers]
