@@ -1,189 +1,19 @@
-#include "shim.h"
+#include "pace.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "thread.h"
 #include "util/aeron_error.h"
 
-#define SECOND_NS INT64_C(1000000000)
-#define LONGEST_WAIT_NS (SECOND_NS / 20)
-#define FOLLOW_EVERY_NS (SECOND_NS / 1000)
-#define QUEUE_CAPACITY (INT64_C(1) << 16)
 #define SLOTS_LIMIT (1 << 24)
-
-typedef struct move_stct
-{
-    int64_t time;
-    int64_t position;
-    int32_t slot;
-}
-move_t;
-
-typedef struct slot_stct
-{
-    int64_t position;
-    int64_t *address;
-    int64_t registration_id; /* of the counter that it follows */
-    int32_t counter_id;      /* negative for none */
-}
-slot_t;
-
-struct shim_pace_track_stct
-{
-    shim_pace_t *pace;
-    shim_pace_track_t *next;
-    move_t *moves; /* a ring */
-    slot_t *slots;
-    int64_t first; /* moves ever taken and ever put */
-    int64_t last;
-    int32_t slots_length;
-    int32_t following;
-    bool playing;
-    double speed;
-    int64_t clock_ns; /* monotonic time and recorded time of one moment */
-    int64_t time;
-    int64_t position;
-    int64_t horizon;
-    int64_t end;
-    int64_t ticks;
-    int64_t late_ns;
-};
-
-struct shim_pace_stct
-{
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    pthread_t thread;
-    const aeron_counter_value_descriptor_t *values;
-    int32_t counters;
-    shim_pace_track_t *tracks;
-    bool stop;
-    bool changed;
-};
 
 static int64_t monotonic_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * SECOND_NS + now.tv_nsec;
-}
-
-static void raise_slot(slot_t *slot, int64_t position)
-{
-    if (position > slot->position)
-    {
-        slot->position = position;
-        if (NULL != slot->address && position > __atomic_load_n(slot->address, __ATOMIC_RELAXED))
-        {
-            __atomic_store_n(slot->address, position, __ATOMIC_RELEASE);
-        }
-    }
-}
-
-static move_t *front(shim_pace_track_t *track)
-{
-    return track->first == track->last ? NULL : &track->moves[track->first & (QUEUE_CAPACITY - 1)];
-}
-
-/* Make the moves of one recorded time. */
-static void tick(shim_pace_track_t *track, int64_t time)
-{
-    for (move_t *move = front(track); NULL != move && move->time <= time; move = front(track))
-    {
-        raise_slot(&track->slots[move->slot], move->position);
-        track->first++;
-    }
-    if (time > track->position)
-    {
-        track->position = time;
-    }
-    track->ticks++;
-}
-
-static void follow(shim_pace_track_t *track)
-{
-    for (int32_t i = 0; i < track->slots_length; i++)
-    {
-        slot_t *slot = &track->slots[i];
-        if (slot->counter_id < 0)
-        {
-            continue;
-        }
-
-        const aeron_counter_value_descriptor_t *value = &track->pace->values[slot->counter_id];
-        const int64_t position = __atomic_load_n(&value->counter_value, __ATOMIC_ACQUIRE);
-        if (slot->registration_id == __atomic_load_n(&value->registration_id, __ATOMIC_ACQUIRE))
-        {
-            raise_slot(slot, position);
-        }
-        else
-        {
-            slot->counter_id = -1;
-            track->following--;
-        }
-    }
-}
-
-static int64_t min_of(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* The recorded time that is now, when nothing holds it. */
-static int64_t time_at(const shim_pace_track_t *track, int64_t now)
-{
-    const double passed = (double)(now - track->clock_ns) * track->speed;
-    return passed > 4e18 - (double)track->time ? INT64_MAX : track->time + (int64_t)passed;
-}
-
-static void anchor(shim_pace_track_t *track, int64_t now)
-{
-    track->clock_ns = now;
-    track->time = track->position;
-}
-
-/* Make what is due; returns the nanoseconds until there is more to do. */
-static int64_t advance(shim_pace_track_t *track, int64_t now)
-{
-    const int64_t limit = min_of(track->horizon, track->end);
-    const int64_t wanted = time_at(track, now);
-    const int64_t time = min_of(wanted, limit);
-
-    for (move_t *move = front(track); NULL != move && move->time <= time; move = front(track))
-    {
-        const double late = (double)(wanted - move->time) / track->speed;
-        if (late > (double)track->late_ns)
-        {
-            track->late_ns = late > 9e18 ? INT64_MAX : (int64_t)late;
-        }
-        tick(track, move->time);
-    }
-    if (time > track->position)
-    {
-        track->position = time;
-    }
-    if (wanted > limit)
-    {
-        /* What could not be on time, because nobody said that all was there, comes later and not faster. */
-        anchor(track, now);
-    }
-    if (track->following > 0 && wanted < track->end)
-    {
-        follow(track);
-        return FOLLOW_EVERY_NS;
-    }
-
-    const move_t *move = front(track);
-    if (NULL == move || move->time > limit)
-    {
-        return LONGEST_WAIT_NS;
-    }
-    const double wait = (double)(move->time - time) / track->speed;
-    return wait > (double)LONGEST_WAIT_NS ? LONGEST_WAIT_NS : (int64_t)wait + 1;
 }
 
 static void *run(void *argument)
@@ -201,7 +31,7 @@ static void *run(void *argument)
         {
             if (track->playing)
             {
-                wait = min_of(wait, advance(track, now));
+                wait = pace_min(wait, pace_advance(track, now));
             }
         }
 
@@ -388,12 +218,12 @@ void shim_pace_play(shim_pace_track_t *track, double speed, int64_t end)
     const int64_t now = monotonic_ns();
     if (track->playing)
     {
-        advance(track, now);
+        pace_advance(track, now);
     }
     track->speed = speed;
     track->end = end;
     track->playing = true;
-    anchor(track, now);
+    pace_anchor(track, now);
     changed(track->pace);
     unlock(track);
 }
@@ -403,7 +233,7 @@ void shim_pace_pause(shim_pace_track_t *track)
     lock(track);
     if (track->playing)
     {
-        advance(track, monotonic_ns());
+        pace_advance(track, monotonic_ns());
     }
     track->playing = false;
     unlock(track);
@@ -414,12 +244,12 @@ int64_t shim_pace_step(shim_pace_track_t *track, int64_t ticks)
     int64_t made = 0;
 
     lock(track);
-    for (move_t *move = front(track); NULL != move && made < ticks; move = front(track))
+    for (move_t *move = pace_front(track); NULL != move && made < ticks; move = pace_front(track))
     {
-        tick(track, move->time);
+        pace_tick(track, move->time);
         made++;
     }
-    anchor(track, monotonic_ns());
+    pace_anchor(track, monotonic_ns());
     unlock(track);
     return made;
 }
@@ -435,7 +265,7 @@ void shim_pace_seek(shim_pace_track_t *track, int64_t position)
     {
         track->slots[i] = (slot_t){ .counter_id = -1 };
     }
-    anchor(track, monotonic_ns());
+    pace_anchor(track, monotonic_ns());
     unlock(track);
 }
 
@@ -462,7 +292,7 @@ int shim_pace_raise(shim_pace_track_t *track, int32_t slot, int64_t position)
     const int result = reserve(track, slot);
     if (0 == result)
     {
-        raise_slot(&track->slots[slot], position);
+        pace_raise(&track->slots[slot], position);
     }
     unlock(track);
     return result;
@@ -502,7 +332,7 @@ void shim_pace_status(shim_pace_track_t *track, shim_pace_status_t *status)
     lock(track);
     if (track->playing)
     {
-        advance(track, monotonic_ns());
+        pace_advance(track, monotonic_ns());
     }
     status->position = track->position;
     status->horizon = track->horizon;
