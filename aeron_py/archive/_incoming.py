@@ -156,7 +156,13 @@ class Incoming:
                 self._end(call)
 
     def _on_challenge(self, challenge: bytes) -> None:
-        if self.context.on_challenge is not None:
+        if self.context.on_challenge is None:
+            self.failure = ArchiveError(
+                f"the archive at {self.where} asks a challenge after these credentials: give the context on_challenge",
+                operation="Archive.connect",
+                archive_code=ArchiveErrorCode.AUTHENTICATION_REJECTED,
+            )
+        else:
             answer = bytes(self.context.on_challenge(challenge))
             if len(answer) > CREDENTIALS_LIMIT:
                 raise SettingError(f"the answer to a challenge may have {CREDENTIALS_LIMIT} bytes, not {len(answer)}")

@@ -72,6 +72,7 @@ class Replicator:
 
     Attributes:
         copies: what became of each recording, by its id at the source.
+        at_source: whether it has come as far as to ask the source, so that what it raises is about that one.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Replicator:
         self._tell = tell
         self._ends: dict[int, int] = {}
         self.copies: dict[int, Copied] = {}
+        self.at_source = False
 
     @property
     def is_done(self) -> bool:
@@ -123,6 +125,7 @@ class Replicator:
     @contextlib.contextmanager
     def _sessions(self) -> Iterator[tuple[Archive, Archive]]:
         wanted = self._wanted
+        self.at_source = False
         mark = self._find_mark()
         context = context_from_mark(mark, credentials=wanted.credentials)
         source_context = ArchiveContext(
@@ -134,9 +137,10 @@ class Replicator:
         with (
             Client.connect(str(wanted.aeron_dir or mark.aeron_dir), driver_timeout=wanted.timeout) as client,
             Archive.connect(client, context, timeout=wanted.timeout) as target,
-            Archive.connect(client, source_context, timeout=wanted.timeout) as source,
         ):
-            yield source, target
+            self.at_source = True
+            with Archive.connect(client, source_context, timeout=wanted.timeout) as source:
+                yield source, target
 
     def _copy(self, source: Archive, target: Archive, show: Callable[[int, int], None]) -> None:
         under_way: dict[int, Replication] = {}

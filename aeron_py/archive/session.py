@@ -38,7 +38,7 @@ _STAGES = {
     lib.SHIM_CONTROL_ADDING: "the media driver did not set up the channels",
     lib.SHIM_CONTROL_AWAITING_ARCHIVE: "no archive listens there: see that it runs, and there",
     lib.SHIM_CONTROL_CONNECTING: "the archive is there but did not answer: see that it can reach the response channel",
-    lib.SHIM_CONTROL_CHALLENGED: "the archive's challenge was not answered: give the context on_challenge",
+    lib.SHIM_CONTROL_CHALLENGED: "the answer to the archive's challenge could not be sent",
     lib.SHIM_CONTROL_IDENTIFYING: "the archive accepted the session but did not tell its id",
 }
 

@@ -15,6 +15,7 @@ from aeron_py.archive.java import find_jar, find_java
 from aeron_py.archive.mark import marked_errors
 from aeron_py.archive.server import context_from_mark
 from aeron_py.cli.options import credentials_from, driver_dir, running_mark
+from aeron_py.cli.refusals import refusals_explained
 from aeron_py.client import Client
 from aeron_py.driver import default_aeron_dir, driver_info
 from aeron_py.errors import AeronError, DriverTimeoutError
@@ -108,6 +109,7 @@ def _archive(archive_dir: Path, aeron_dir: Path | None, credentials_file: Path |
     mark = running_mark(archive_dir)
     context = context_from_mark(mark, credentials=credentials_from(credentials_file))
     with (
+        refusals_explained(credentials_file),
         Client.connect(str(aeron_dir or mark.aeron_dir), driver_timeout=timeout) as client,
         Archive.connect(client, context, timeout=timeout),
     ):

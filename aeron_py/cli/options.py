@@ -17,6 +17,7 @@ from aeron_py.archive.context import ArchiveContext
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.server import context_from_mark
 from aeron_py.archive.users import read_credentials
+from aeron_py.cli.refusals import refusals_explained
 from aeron_py.client import Client
 from aeron_py.driver import ThreadingMode
 from aeron_py.errors import AeronError, ArchiveConnectionError
@@ -116,11 +117,11 @@ def connected(
         mark = running_mark(archive_dir)
         context = context_from_mark(mark, credentials=credentials)
         aeron_dir = aeron_dir or Path(mark.aeron_dir)
-    with (
-        Client.connect(None if aeron_dir is None else str(aeron_dir), driver_timeout=timeout) as client,
-        Archive.connect(client, context, timeout=timeout) as archive,
-    ):
-        yield archive
+    with Client.connect(None if aeron_dir is None else str(aeron_dir), driver_timeout=timeout) as client:
+        with refusals_explained(credentials_file):
+            archive = Archive.connect(client, context, timeout=timeout)
+        with archive:
+            yield archive
 
 
 def only_on_disk(archive_dir: Path) -> bool:

@@ -22,6 +22,8 @@ from aeron_py.cli.options import (
     running_mark,
 )
 from aeron_py.cli.progress import progress_of_bytes
+from aeron_py.cli.refusals import refusals_explained
+from aeron_py.errors import ArchiveError
 
 if TYPE_CHECKING:
     from aeron_py.archive.replicator import Copied
@@ -90,7 +92,14 @@ def replicate(
 
     replicator = Replicator(wanted, lambda: running_mark(archive_dir), stop.wait, tell)
     with progress_of_bytes("replicating") as show:
-        replicator.run(show)
+        try:
+            replicator.run(show)
+        except ArchiveError:
+            refused = (
+                (source_credentials_file, "--source-credentials-file") if replicator.at_source else (credentials_file,)
+            )
+            with refusals_explained(*refused):
+                raise
     copies = list(replicator.copies.values())
     print(render.as_json(copies) if as_json else _table(copies))
     raise typer.Exit(0 if all(copy.done for copy in copies) or follow else 1)

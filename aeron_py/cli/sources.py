@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 from aeron_py.archive._lock import running_archive
 from aeron_py.archive.catalog import CATALOG_FILE_NAME
 from aeron_py.archive.mark import ArchiveMark
+from aeron_py.cli.refusals import refusals_explained, wait_running
 from aeron_py.client import Client
 from aeron_py.errors import AeronError, ArchiveConnectionError, NotConnectedError, SettingError, TimedOutError
 from aeron_py.recorder.config import ArchiveConfig, ControlConfig, EmbeddedConfig, RecorderConfig
@@ -153,7 +154,8 @@ class Played:
         self._source = Source(
             self._source.archive_dir, Path(self._recorder.aeron_dir), control.channel, control.stream_id
         )
-        self._recorder.wait_running(_START)
+        with refusals_explained(credentials):
+            wait_running(self._recorder, _START)
 
     def _connect(self) -> Client:
         """A client of the media driver, which may be another one by now."""

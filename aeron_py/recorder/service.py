@@ -79,7 +79,7 @@ class Recorder:
         self._thread: threading.Thread | None = None
         self._recording: RecordingSet | None = None
         self._keeper: Keeper | None = None
-        self._problem: str | None = None
+        self._error: AeronError | None = None
         self._running_since: float | None = None
         self._serving: Serving | None = None
 
@@ -91,7 +91,13 @@ class Recorder:
     @property
     def problem(self) -> str | None:
         """Why it waits, None when it does not."""
-        return self._problem
+        error = self._error
+        return None if error is None else error.message
+
+    @property
+    def error(self) -> AeronError | None:
+        """The error that it waits after, None when it does not wait: one of credentials passes only with others."""
+        return self._error
 
     @property
     def aeron_dir(self) -> str:
@@ -162,7 +168,7 @@ class Recorder:
             self._is_running,
             limit,
             "Recorder.wait_running",
-            lambda: f"not connected within {limit:g} s: {self._problem or 'it is only starting'}",
+            lambda: f"not connected within {limit:g} s: {self.problem or 'it is only starting'}",
         )
 
     def _is_running(self) -> bool | None:
@@ -221,10 +227,9 @@ class Recorder:
             self._serving.close()
 
     def _lost(self, error: AeronError) -> None:
-        problem = error.message
-        if not self._stopping.is_set() and problem != self._problem:
-            self._say(f"waiting: {problem}")
-        self._state, self._problem = RecorderState.WAITING, problem
+        if not self._stopping.is_set() and error.message != self.problem:
+            self._say(f"waiting: {error.message}")
+        self._state, self._error = RecorderState.WAITING, error
         if self._serving is not None and not self._stopping.is_set():
             self._serving.lost(error)
 
@@ -240,7 +245,7 @@ class Recorder:
                 recording = self._start_recording(stack, client, archive, news)
             if self.config.play:
                 self._start_playing()
-            self._state, self._problem, self._running_since = RecorderState.RUNNING, None, time.monotonic()
+            self._state, self._error, self._running_since = RecorderState.RUNNING, None, time.monotonic()
             self._say(f"running on the media driver in {self._node.aeron_dir}")
             discovered = False
             interval = self.config.look_interval

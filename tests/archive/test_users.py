@@ -192,8 +192,9 @@ def test_a_challenge_is_answered(tmp_path: Path) -> None:
         assert seen == [b"challenge!"] * 2
         with Archive.connect(client, ArchiveContext(**context, credentials=b"admin:admin"), timeout=TIMEOUT):
             pass
-        with pytest.raises(TimedOutError, match="on_challenge"):
-            Archive.connect(client, ArchiveContext(**context, credentials=b"admin:adminC"), timeout=1.0)
+        with pytest.raises(ArchiveError, match="on_challenge") as caught:
+            Archive.connect(client, ArchiveContext(**context, credentials=b"admin:adminC"), timeout=TIMEOUT)
+        assert caught.value.archive_code == ArchiveErrorCode.AUTHENTICATION_REJECTED
 
 
 @pytest.mark.parametrize(
