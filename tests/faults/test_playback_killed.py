@@ -111,6 +111,46 @@ def test_archive_killed_while_playing__the_session_goes_on(
             heard.close()
 
 
+def test_archive_killed_while_following__the_session_goes_on_with_what_is_recorded_then(
+    recorder: tuple[Recorder, Events], tmp_path: Path
+) -> None:
+    """Sees: a playback session in `tail` that is silent until the archive records again.
+
+    Kept: all that was recorded comes once, in order; what was published without an archive nobody has.
+    Recovers: by itself: the recorder starts its archive again and records the publishers that go on.
+    """
+    started, events = recorder
+    topic, stream_id = "pubsub:a", TOPICS["pubsub:a"]
+    heard: list[int] = []
+    with (
+        Client.connect(started.aeron_dir) as client,
+        RecorderClient(client, timeout=TIMEOUT) as asking,
+        client.add_exclusive_publication(f"aeron:ipc?alias={topic}", stream_id) as publication,
+    ):
+        publication.await_recorder(TIMEOUT)
+        wait_until(lambda: topic in {each.topic for each in started.streams}, TIMEOUT)
+        with asking.open_session(state="tail") as session:
+            wait_until(lambda: topic in session.topics, TIMEOUT)
+            with session.subscribe(topic) as subscription:
+                wait_until(lambda: session.topics[topic].listening, TIMEOUT)
+
+                def hear(number: int) -> bool:
+                    heard.extend(_NUMBER.unpack(each)[0] for each in subscription.poll_payloads())
+                    return number in heard
+
+                for turn in range(3):
+                    numbers = range(100 * turn, 100 * turn + 100)
+                    for number in numbers:
+                        send(publication, _NUMBER.pack(number))
+                    wait_until(lambda n=numbers[-1]: hear(n), TIMEOUT, f"{heard[-3:]}")  # type: ignore[misc]
+                    kill_archive(tmp_path)
+                    wait_until(lambda n=turn: len([e for e in events if "waiting: " in e]) > n, TIMEOUT)  # type: ignore[misc]
+                    wait_until(lambda n=turn: len([e for e in events if "running" in e]) > n + 1, TIMEOUT)  # type: ignore[misc]
+                    publication.await_recorder(TIMEOUT)
+                assert session.state == "tail"
+    assert heard == list(range(300))
+
+
 def test_archive_killed_while_asking_a_recorder__the_call_waits(
     recorder: tuple[Recorder, Events], tmp_path: Path
 ) -> None:
@@ -150,7 +190,8 @@ def test_archive_killed_while_asking_a_recorder__the_call_waits(
         anyio.run(main)
 
 
-def test_driver_killed_while_playing__the_session_is_found_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("speed", [2.0, "Unlimited"])
+def test_driver_killed_while_playing__the_session_is_found_again(tmp_path: Path, speed: float | str) -> None:
     """Sees: the client is lost with the driver, and the archive with it; the recorder waits for both.
 
     Kept: the playback session, where it was; every message comes once, in order.
@@ -159,13 +200,14 @@ def test_driver_killed_while_playing__the_session_is_found_again(tmp_path: Path)
     archive_dir, aeron_dir = tmp_path / "archive", tmp_path / "aeron"
     up = ("up", "--archive-dir", str(archive_dir), "--aeron-dir", str(aeron_dir))
     config = load(f"{{archive_dir: {archive_dir}, aeron_dir: {aeron_dir}, poll_interval: 50ms, rules: [{{}}]}}")
-    events, count, speed = Events(), 500, 2.0
+    # Unlimited: much more than fits between the archive and a reader.
+    events, count, length, apart = Events(), *((500, 100, 0.002) if speed == 2.0 else (4000, 3000, 0.0))
     with contextlib.ExitStack() as recording:
         with Process(*up) as node:
             recorder = recording.enter_context(Recorder(config, on_event=events.append))
             recorder.wait_running(TIMEOUT)
             with Client.connect(aeron_dir) as client, RecorderClient(client, timeout=TIMEOUT) as asking:
-                record(client, archive_dir, count, 100, 0.002)
+                record(client, archive_dir, count, length, apart)
                 session = asking.open_session(speed=speed)
                 places = {topic: (info.channel, info.stream_id) for topic, info in session.topics.items()}
                 heard = Heard(session)
