@@ -9,11 +9,10 @@
 #include "util/aeron_error.h"
 
 #define FRAGMENT_LIMIT 64
-#define BUSY_ROUNDS 1000
-#define BUSY_WAIT_NS 50000
-#define IDLE_ROUNDS 2000
-#define IDLE_WAIT_NS 2000000
-#define QUIET_WAIT_NS 20000000
+#define SHORTEST_WAIT_NS 50000
+#define LONGEST_WAIT_NS 20000000
+/* How much of the time that an answer takes may be lost by not looking when it comes: one part in so many. */
+#define EAGERNESS 32
 
 static void push_failure(shim_control_t *control, int32_t code, const char *message)
 {
@@ -34,16 +33,22 @@ static void push_last_error(shim_control_t *control)
     push_failure(control, aeron_errcode(), aeron_errmsg());
 }
 
-static void idle(shim_control_t *control, int64_t wait_ns)
+static int64_t now_ns(void)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += wait_ns;
-    if (until.tv_nsec >= 1000000000)
-    {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* An answer comes within a millisecond, or later: the longer it is awaited, the less it is looked for. A session of which
+ * nobody asks anything costs next to nothing. */
+static void idle(shim_control_t *control, int64_t asked_ns)
+{
+    const int64_t now = now_ns();
+    int64_t wait = (now - asked_ns) / EAGERNESS;
+    wait = wait < SHORTEST_WAIT_NS ? SHORTEST_WAIT_NS : wait > LONGEST_WAIT_NS ? LONGEST_WAIT_NS : wait;
+    const struct timespec until = {
+        .tv_sec = (now + wait) / 1000000000, .tv_nsec = (now + wait) % 1000000000 };
 
     pthread_mutex_lock(&control->lock);
     if (0 == atomic_load(&control->requests) && 0 == atomic_load(&control->stop))
@@ -78,7 +83,7 @@ static int is_alive(shim_control_t *control)
 static void *run(void *clientd)
 {
     shim_control_t *control = clientd;
-    int quiet = 0;
+    int64_t asked_ns = now_ns();
 
     while (0 == atomic_load(&control->stop) && SHIM_CONTROL_FAILED != atomic_load(&control->stage))
     {
@@ -106,20 +111,15 @@ static void *run(void *clientd)
             break;
         }
 
-        /* An answer comes within a millisecond: after a request it is awaited eagerly, later without haste; a session
-         * that was quiet for two seconds should cost nothing. What comes unasked is no reason to hurry: the archive
-         * sends a ping ten times a second. */
-        if (atomic_exchange(&control->requests, 0) > 0)
+        /* More of an answer comes soon after its begin. */
+        if (atomic_exchange(&control->requests, 0) > 0 || control->heard)
         {
-            quiet = 0;
-        }
-        else if (0 == work && quiet < IDLE_ROUNDS)
-        {
-            quiet++;
+            control->heard = false;
+            asked_ns = now_ns();
         }
         if (0 == work)
         {
-            idle(control, quiet < BUSY_ROUNDS ? BUSY_WAIT_NS : quiet < IDLE_ROUNDS ? IDLE_WAIT_NS : QUIET_WAIT_NS);
+            idle(control, asked_ns);
         }
     }
 

@@ -28,6 +28,7 @@ struct shim_control_stct
     uint32_t answer_length;
     int64_t correlation_id; /* of the connect, challenge or identify request that is out */
     int64_t archive_id;
+    bool heard; /* anything but pings since the thread looked last */
     _Atomic int64_t session_id;
     _Atomic int32_t stage;
     _Atomic int32_t stop;

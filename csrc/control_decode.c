@@ -196,8 +196,9 @@ void control_on_message(void *clientd, const uint8_t *buffer, size_t length, aer
             break;
 
         default: /* pings, which only see whether this client still reads */
-            break;
+            return;
     }
+    ((shim_control_t *)clientd)->heard = true;
 }
 
 typedef struct rec_pos_stct
