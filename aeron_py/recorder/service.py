@@ -247,6 +247,10 @@ class Recorder:
                 self._start_playing()
             self._state, self._error, self._running_since = RecorderState.RUNNING, None, time.monotonic()
             self._say(f"running on the media driver in {self._node.aeron_dir}")
+            # Not select(), which takes no descriptor over 1023: a program may have that many.
+            told = select.poll()
+            for fd in (archive._session.fd, news, self._wake):
+                told.register(fd, select.POLLIN)
             discovered = False
             interval = self.config.look_interval
             calm = interval if self.config.sample_interval > interval else max(interval, _LOOK_WHOLE)
@@ -258,8 +262,7 @@ class Recorder:
                     discovered = True
                 self._check(client, archive)
                 # The archive's signals come on a descriptor, too, so that what is armed is in the journal at once.
-                pause = min(_SOON, interval) if busy else calm
-                select.select([archive._session.fd, news, self._wake], [], [], pause)
+                told.poll(1000 * (min(_SOON, interval) if busy else calm))
                 if self._stopping.is_set():
                     break
             self._say("stopping")

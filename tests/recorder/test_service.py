@@ -319,3 +319,19 @@ def test_with_await(tmp_path: Path) -> None:
 
     trio.run(main)
     assert payloads(tmp_path, 10) == [b"x"]
+
+
+def test_in_a_program_with_many_open_files(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        while (last := os.dup(0)) < 1100:
+            stack.callback(os.close, last)
+        stack.callback(os.close, last)
+        said = Events()
+        with Recorder(configured(tmp_path), on_event=said.append) as recorder:
+            recorder.wait_running(TIMEOUT)
+            with Client.connect(recorder.aeron_dir) as client, opened(client, "pubsub:a", 10) as publication:
+                publication.await_recorder(TIMEOUT)
+                publish(publication, b"message")
+                wait_until(lambda: recorder.streams, TIMEOUT)
+        assert not [each for each in said if "waiting" in each]
+    assert payloads(tmp_path, 10) == [b"message"]
