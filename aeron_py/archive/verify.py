@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aeron_py._ffi import ffi, lib
+from aeron_py.archive._leftovers import is_left_over
 from aeron_py.archive._lock import running_archive
 from aeron_py.archive._recorded_position import RecordedPosition
 from aeron_py.archive._segments import DamagedRecordingError, Segments
@@ -30,6 +31,8 @@ _REASONS: Final = {
     lib.SHIM_VERIFY_SESSION: "the frame is of another session than those around it",
     lib.SHIM_VERIFY_CHECKSUM: "the payload does not match its checksum",
 }
+_STOPPED_BEFORE: Final = "recorded, but the catalog says that it stopped before"
+_LEFT_OVER: Final = "left by a write that the disk had no room for"
 _KINDS: Final = {lib.SHIM_VERIFY_CRC32: "CRC-32", lib.SHIM_VERIFY_CRC32C: "CRC-32C"}
 
 
@@ -68,6 +71,8 @@ class Verdict:
         checksums: which checksums the frames carry. Without one, damage to payloads can not be seen.
         lost: what is lost.
         away: what has no segment file here, and is stored elsewhere.
+        left_over: what a write left after the stop position that the disk had no room for. Nobody was told that it is
+            recorded, and no reader gets it.
         catalog: what is wrong with its entry in the catalog.
     """
 
@@ -85,6 +90,7 @@ class Verdict:
     lost: tuple[Lost, ...]
     catalog: tuple[str, ...]
     away: tuple[Lost, ...] = ()
+    left_over: tuple[Lost, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -195,7 +201,7 @@ def _verify(
     if check is not None:
         try:
             check.run()
-            more = check.recorded_after_stop() if state == "stopped" else None
+            more = check.after_stop() if state == "stopped" else None
         finally:
             check.close()
         lost = _still_lost(archive_dir, recording, check.lost, more)
@@ -212,9 +218,10 @@ def _verify(
         dropped=walk.dropped if walk else 0,
         sessions=check.verify.sessions if check else 0,
         checksums=tuple(name for kind, name in _KINDS.items() if check is not None and check.verify.kinds & kind),
-        lost=lost,
+        lost=tuple(each for each in lost if each.reason != _LEFT_OVER),
         catalog=tuple(catalog),
         away=() if check is None else tuple(check.away),
+        left_over=tuple(each for each in lost if each.reason == _LEFT_OVER),
     )
 
 
@@ -329,8 +336,8 @@ class _Check:
         self._advance(end)
         return end
 
-    def recorded_after_stop(self) -> Lost | None:
-        """What was recorded after the position at which the recording is said to have stopped."""
+    def after_stop(self) -> Lost | None:
+        """What lies after the position at which the recording is said to have stopped."""
         position, verify = self._limit, ffi.new("shim_verify_t *", self.verify[0])
         while self._segments.exists(position):
             end = self._segments.end(position)
@@ -341,8 +348,9 @@ class _Check:
             position += verify.walk.offset
         if position == self._limit:
             return None
-        path = str(self._segments.path(self._limit))
-        return Lost(self._limit, position, "recorded, but the catalog says that it stopped before", path)
+        path, base = self._segments.path(self._limit), self._segments.base(self._limit)
+        left_over = is_left_over(path, base, self._limit, position, self._recording.term_buffer_length)
+        return Lost(self._limit, position, _LEFT_OVER if left_over else _STOPPED_BEFORE, str(path))
 
     def _load(self, verify: Any, position: int, written: int) -> None:
         walk = ffi.addressof(verify, "walk")

@@ -27,8 +27,9 @@ def verify(
 
     Looked at are the length, place, stream and session of each frame, checksums where the archive recorded with them,
     missing and short segment files, and whether the recording stops where the catalog says. Without checksums, damage
-    within a payload can't be seen. What a recorder's volumes have stored elsewhere is not lost. Exit status 3 when
-    anything is lost: each line says from which position to which.
+    within a payload can't be seen. What a recorder's volumes have stored elsewhere is not lost, nor is what a
+    full disk left of the last write behind the end of a recording. Exit status 3 when anything is lost: each line says
+    from which position to which.
     """
     from aeron_py.archive.verify import verify_archive
     from aeron_py.cli.progress import progress_of_bytes
@@ -60,6 +61,9 @@ def verify(
                 print(f"recording {each.recording_id}: {text}")
             for part in each.away:
                 print(f"recording {each.recording_id}: {part.from_position} to {part.to_position} is {part.reason}")
+            for part in each.left_over:
+                where = f"{part.from_position} to {part.to_position}"
+                print(f"recording {each.recording_id}: {where}, after its end, was {part.reason}: nothing is lost")
             for lost in each.lost:
                 where = f"{lost.from_position} to {lost.to_position}"
                 print(f"recording {each.recording_id}: lost {where}: {lost.reason} ({lost.path})")

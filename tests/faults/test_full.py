@@ -20,6 +20,7 @@ from aeron_py import (
     MediaDriver,
     Recovery,
 )
+from aeron_py.archive.verify import verify_archive
 from tests.faults.disks import SmallDisk
 from tests.faults.place import ARCHIVE
 from tests.faults.recording import BATCH, CHANNEL, STREAM_ID, TIMEOUT, check, message, offer, publish_batch
@@ -129,7 +130,8 @@ def test_disk_full_while_recording__recording_stops_and_session_says_why(
 ) -> None:
     """Sees: ArchiveStorageError (FATAL) from `await_recorded`, or from the next call on the session.
 
-    Kept: every message that was confirmed. Publishers are not held up; what comes later is not recorded.
+    Kept: every message that was confirmed. Publishers are not held up; what comes later is not recorded. What the last
+        write left after the end of the recording, `aeron-py verify` tells, but not as a loss.
     Recovers: make room; the archive lives on: `stop_recording` and `start_recording`, into a new recording.
     """
     with (
@@ -149,6 +151,9 @@ def test_disk_full_while_recording__recording_stops_and_session_says_why(
         assert caught.value.recovery is Recovery.FATAL
         assert count
         check(archive, count, position)
+        (verdict,) = verify_archive(disk.path / "archive")
+        assert verdict.ok, verdict.lost
+        assert all(each.from_position == verdict.stop_position for each in verdict.left_over)
 
         disk.grow(ENOUGH)
         archive.stop_recording(CHANNEL, STREAM_ID)

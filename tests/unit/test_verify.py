@@ -221,6 +221,70 @@ def test_a_stop_position_too_early(tmp_path: Path) -> None:
     assert lost(verify_recording(tmp_path, 0)) == [(stop, end)]
 
 
+def left_by_a_full_disk(files: RecordedFiles, stop: int, room: int) -> None:
+    """A recording whose last write had room up to a place in the last segment, as when the disk gives no more pages."""
+    saved_with_stop(files, stop)
+    path = files.path(stop)
+    path.write_bytes(path.read_bytes()[:room].ljust(files.segment_length, b"\0"))
+
+
+@pytest.mark.parametrize("checksum", [None, crc32])
+def test_a_write_that_had_no_room(tmp_path: Path, checksum: Callable[[bytes], int] | None) -> None:
+    """What it left after the stop position ends with a page, within a frame: no loss, since nobody was told of it."""
+    files = RecordedFiles(tmp_path)
+    for _ in range(60):
+        files.append(b"x" * 1000)
+    if checksum is not None:
+        with_checksums(files, checksum)
+    stop, room = files.positions[40], 12 * 4096
+    whole = max(each for each in files.positions if each <= room)
+    left_by_a_full_disk(files, stop, room)
+    verdict = verify_recording(tmp_path, 0)
+    assert (verdict.ok, verdict.messages, verdict.stop_position) == (True, 41, stop)
+    (left,) = verdict.left_over
+    # Without checksums the frame that is cut looks like a whole one.
+    cut = min(each for each in files.positions if each > room)
+    assert (left.from_position, left.to_position) == (stop, cut if checksum is None else whole)
+
+
+@pytest.mark.parametrize("stop", [0, 32, 40, 58])
+def test_a_stop_position_too_early_in_the_last_term(tmp_path: Path, stop: int) -> None:
+    """All frames are whole: they were recorded, and the catalog is wrong."""
+    files = RecordedFiles(tmp_path)
+    for _ in range(60):
+        files.append(b"x" * 1000)
+    end, early = files.position, files.positions[stop]
+    assert end % 4096
+    saved_with_stop(files, early)
+    verdict = verify_recording(tmp_path, 0)
+    assert (lost(verdict), verdict.left_over) == ([(early, end)], ())
+
+
+def test_a_write_goes_over_the_end_of_no_term(tmp_path: Path) -> None:
+    """What was recorded in an earlier write than the one that had no room is lost with a stop position before it."""
+    files = RecordedFiles(tmp_path)
+    while files.position < TERM_LENGTH + 50_000:
+        files.append(b"x" * 1000)
+    stop, room = files.positions[40], TERM_LENGTH + 5 * 4096
+    left_by_a_full_disk(files, stop, room)
+    verdict = verify_recording(tmp_path, 0)
+    assert not verdict.ok
+    assert [each.from_position for each in verdict.lost] == [stop]
+    assert verdict.left_over == ()
+
+
+def test_damage_before_what_a_full_disk_left(tmp_path: Path) -> None:
+    files = RecordedFiles(tmp_path)
+    for _ in range(60):
+        files.append(b"x" * 1000)
+    stop = files.positions[40]
+    left_by_a_full_disk(files, stop, 12 * 4096)
+    overwrite(files, files.starts[20], 0, bytes(4))
+    verdict = verify_recording(tmp_path, 0)
+    assert lost(verdict) == [(files.starts[20], files.positions[20])]
+    assert [each.from_position for each in verdict.left_over] == [stop]
+
+
 def test_a_stop_position_too_late(tmp_path: Path) -> None:
     files = filled(tmp_path)
     end, stop = files.position, files.position + 320
