@@ -99,6 +99,9 @@ _NO_SPACE = (
     "unless told otherwise, as with docker's --shm-size)"
 )
 
+# How an archive's words begin that has lost its media driver, or was given up by it.
+_ENDS = "FATAL - "
+
 # "(-11) generic error, see message", then one "[function, file.c:123] text" for each level of C that added to it.
 _C_HEADING = re.compile(r"\(-?\d+\) .*")
 _C_PLACE = re.compile(r"\[\w+, [^\]:]+:\d+\] ?")
@@ -216,4 +219,7 @@ def archive_error(code: int, message: str, operation: str, correlation_id: int =
             else f"error {code}"
         )
     error = _ARCHIVE_ERRORS.get(code, ArchiveError)
+    if code == ArchiveErrorCode.GENERIC and said.startswith(_ENDS):
+        error = ArchiveConnectionError
+        said = f"the archive ends, and so does the session with it: start it again, then connect anew ({said})"
     return error(said, operation=operation, archive_code=archive_code, correlation_id=correlation_id, detail=message)

@@ -36,6 +36,7 @@ _TITLES = {
     "driver_killed": "The media driver is killed",
     "driver_stands_still": "The media driver stands still",
     "driver_restarted": "The media driver is ended and started again",
+    "tasks": "Any of these, while tasks wait (trio and asyncio)",
     "publisher_lost": "A publisher is lost",
     "reader_lost": "A subscriber, or any other client, is lost",
     "killed": "Anything is killed at any moment",

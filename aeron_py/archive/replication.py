@@ -108,7 +108,8 @@ class ReplicationProgress(Generic[A]):
         error = self._followed.error
         if isinstance(error, ArchiveError):
             # What the archive has no code for is that its source no longer answers; but for one mistake in the asking.
-            lost = error.archive_code == ArchiveErrorCode.GENERIC and _NOT_LIVE not in error.message
+            generic = type(error) is ArchiveError and error.archive_code == ArchiveErrorCode.GENERIC
+            lost = generic and _NOT_LIVE not in error.message
             raise (ReplicationError if lost else type(error))(
                 error.message,
                 operation=operation,

@@ -232,6 +232,10 @@ def test_archive_recovery_and_unknown_codes() -> None:
     assert archive_error(ArchiveErrorCode.MAX_REPLAYS, "", "replay").recovery is Recovery.RETRY
     assert archive_error(ArchiveErrorCode.UNAUTHORISED_ACTION, "", "replay").recovery is Recovery.FATAL
     assert str(archive_error(13, "", "replay")) == "replay: unauthorised action"
+    ending = archive_error(0, "FATAL - no response from MediaDriver within 4s", "replicate")
+    assert type(ending) is ArchiveConnectionError
+    assert ending.recovery is Recovery.RECONNECT
+    assert "no response from MediaDriver" in str(ending)
     unknown = archive_error(99, "", "replay")
     assert unknown.archive_code == 99
     assert "99" in str(unknown)
