@@ -33,6 +33,7 @@ from aeron_py.errors import (
 __all__ = ["Incoming"]
 
 _ERROR = 1
+_KEPT = 4096
 
 
 class Incoming:
@@ -46,9 +47,10 @@ class Incoming:
         self.control_session_id = -1
         self.connected = False
         self.failure: AeronError | None = None
-        self.signals: deque[RecordingSignalEvent] = deque()
-        self.late_errors: deque[AeronError] = deque()
-        self._unreported: deque[AeronError] = deque()
+        # A session that lives for months may have nobody who takes these: the oldest go.
+        self.signals: deque[RecordingSignalEvent] = deque(maxlen=_KEPT)
+        self.late_errors: deque[AeronError] = deque(maxlen=_KEPT)
+        self._unreported: deque[AeronError] = deque(maxlen=_KEPT)
         self._lock = threading.RLock()
         self._calls: dict[int, Call[Any]] = {}
         self._listing: Call[Any] | None = None

@@ -110,7 +110,8 @@ class Archive(RecordingCalls, CatalogCalls):
     def recording_signals(self) -> list[RecordingSignalEvent]:
         """Take the recording signals that came and that no ``on_recording_signal`` got.
 
-        Signals are of recordings that this session started (``aeron_archive_poll_for_recording_signals``).
+        Signals are of recordings that this session started (``aeron_archive_poll_for_recording_signals``). The last
+        4096 are kept until they are taken.
         """
         self._handle.get("recording_signals")
         self._session.drain()

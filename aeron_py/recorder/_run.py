@@ -114,6 +114,8 @@ class Run:
             return
         bound = self._bound()
         self._complete = not self.recording.is_active
+        if self._complete:
+            self._recorded = None
         if bound is not None and bound <= self.end:
             return
         first = self._last_sound_term(bound) if self.begin_ns is None else self.end

@@ -142,7 +142,7 @@ class Keeper:
 
     def _run(self) -> None:
         while not self._stopping.wait(_LOOK_EVERY):
-            for act in (self._flush, self._rotate, self._store, self._retain):
+            for act in (self._flush, self._rotate, self._store, self._retain, self._archive.recording_signals):
                 try:
                     act()
                 except Exception as error:

@@ -370,6 +370,24 @@ def test_signals_without_a_handler_are_taken(node_client: Client, archive: Archi
     assert [event.signal for event in taken] == [RecordingSignal.START, RecordingSignal.STOP]
 
 
+def test_signals_that_nobody_takes_do_not_pile_up(
+    node: ArchivingMediaDriver, node_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aeron_py.archive._incoming._KEPT", 3)
+    with Archive.connect(node_client, node.archive_context(), timeout=TIMEOUT) as session:
+        last = [record(node_client, session, new_stream_id(), count=1).recording_id for _ in range(4)][-1]
+        taken: list[RecordingSignalEvent] = []
+
+        def stopped() -> bool:
+            assert session.is_connected  # which has what came looked at
+            assert len(session._session.signals) <= 3
+            taken[:] = session._session.signals
+            return any(each.recording_id == last and each.signal is RecordingSignal.STOP for each in taken)
+
+        wait_until(stopped)
+        assert session.recording_signals() == taken[-3:]
+
+
 def test_bad_arguments(archive: Archive) -> None:
     for call in (
         lambda: archive.start_recording("aeron:icp", 1),
