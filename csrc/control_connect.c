@@ -11,6 +11,9 @@
 
 #define CONTROL_RESPONSE_OK 0
 
+/* By which recorders know requests to whatever archive, and leave them out: credentials may be in them. */
+#define REQUESTS_ALIAS "aeron-py/requests"
+
 /* The driver keeps these for publications that do not name their session id. */
 #define RESERVED_SESSION_ID_LOW (-1)
 #define RESERVED_SESSION_ID_HIGH 1000
@@ -100,8 +103,8 @@ static int put_default(aeron_uri_string_builder_t *builder, const char *key, con
 
 /* The channel with what Aeron's archive client adds to it; a session id for both ways keeps sessions apart. */
 static int complete_channel(
-    char **channel, const char *uri, const shim_control_settings_t *settings, const char *session_id,
-    int64_t response_correlation_id)
+    char **channel, const char *uri, const shim_control_settings_t *settings, const char *alias,
+    const char *session_id, int64_t response_correlation_id)
 {
     char buffer[AERON_URI_MAX_LENGTH];
     char term_length[16];
@@ -121,6 +124,7 @@ static int complete_channel(
     if (put_default(&builder, AERON_URI_TERM_LENGTH_KEY, term_length) >= 0 &&
         put_default(&builder, AERON_URI_MTU_LENGTH_KEY, mtu_length) >= 0 &&
         put_default(&builder, AERON_URI_SPARSE_TERM_KEY, settings->sparse ? "true" : "false") >= 0 &&
+        (NULL == alias || put_default(&builder, AERON_URI_ALIAS_KEY, alias) >= 0) &&
         (NULL == session_id || put_default(&builder, AERON_URI_SESSION_ID_KEY, session_id) >= 0) &&
         (AERON_NULL_VALUE == response_correlation_id ||
          aeron_uri_string_builder_put_int64(&builder, AERON_URI_RESPONSE_CORRELATION_ID_KEY, response_correlation_id) >=
@@ -165,8 +169,8 @@ int control_add(shim_control_t *control, const shim_control_settings_t *settings
     const int response_mode = is_response_mode(settings->response_channel);
     if (response_mode < 0 ||
         complete_channel(
-            &control->response_channel, settings->response_channel, settings, response_mode ? NULL : session_id,
-            AERON_NULL_VALUE) < 0 ||
+            &control->response_channel, settings->response_channel, settings, NULL,
+            response_mode ? NULL : session_id, AERON_NULL_VALUE) < 0 ||
         aeron_async_add_subscription(
             &control->adding_subscription, control->aeron, control->response_channel, settings->response_stream_id,
             NULL, NULL, NULL, NULL) < 0)
@@ -176,7 +180,8 @@ int control_add(shim_control_t *control, const shim_control_settings_t *settings
     }
 
     if (complete_channel(
-            &control->request_channel, settings->request_channel, settings, response_mode ? NULL : session_id,
+            &control->request_channel, settings->request_channel, settings, REQUESTS_ALIAS,
+            response_mode ? NULL : session_id,
             response_mode ? aeron_async_add_subscription_get_registration_id(control->adding_subscription)
                           : AERON_NULL_VALUE) < 0 ||
         aeron_async_add_exclusive_publication(

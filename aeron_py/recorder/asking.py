@@ -42,7 +42,7 @@ _OWN_ALIAS = "aeron-py/"
 
 
 def is_own(config: RecorderConfig, channel: str, stream_id: int) -> bool:
-    """Whether a stream is one of a recorder's own: its journal, its control stream, what it plays."""
+    """Whether a stream is one of a recorder's own, or has requests to an archive: nothing of it is recorded."""
     own = (config.journal.stream_id, config.control.stream_id)
     return stream_id in own or stream_id in config.stream_ids or topic_name(channel, 0).topic.startswith(_OWN_ALIAS)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -34,7 +36,7 @@ from tests.nodes import START_TIMEOUT
 from tests.ports import free_port
 from tests.waiting import wait_until
 
-PUB_POS = 12
+SUB_POS, PUB_POS = 4, 12
 
 
 def test_over_the_network(node: ArchivingMediaDriver, node_client: Client) -> None:
@@ -64,6 +66,37 @@ def test_two_sessions_at_once(node: ArchivingMediaDriver, node_client: Client, a
         recording = record(node_client, other, new_stream_id())
         assert archive.list_recording(recording.recording_id).session_id == recording.session_id
         assert archive.recording_signals() == []
+
+
+def test_sessions_of_two_clients_do_not_hear_each_other(node: ArchivingMediaDriver) -> None:
+    """They have one channel and stream id for answers, but each a session id of its own there, as Aeron's own have."""
+    context = node.archive_context()
+    with contextlib.ExitStack() as stack:
+        sessions = [
+            stack.enter_context(
+                Archive.connect(
+                    stack.enter_context(Client.connect(node.aeron_dir)), node.archive_context(), timeout=START_TIMEOUT
+                )
+            )
+            for _ in range(3)
+        ]
+        record(sessions[0].client, sessions[0], new_stream_id())
+        answerers: list[str] = []
+        for session in sessions:
+            counters = session.client.counters
+            # The label: sub-pos, registration id, session id, stream id, channel.
+            labels = [
+                each.label.split() for each in counters.list(SUB_POS) if each.owner_id == session.client.client_id
+            ]
+            (heard,) = [each[2] for each in labels if each[3] == str(context.control_response_stream_id)]
+            answerers.append(heard)
+        assert len(set(answerers)) == 3, answerers
+        # Nor is anybody woken.
+        for other in sessions[1:]:
+            assert other.recording_signals() == []
+        for _ in range(100):
+            sessions[0].list_recordings()
+        assert select.select([each._session.fd for each in sessions[1:]], [], [], 0)[0] == []
 
 
 def test_no_archive_there(node_client: Client) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from aeron_py import Archive, ArchiveError, ArchiveErrorCode, ArchiveRight, Client, User
+from aeron_py.archive.catalog import read_catalog
 from aeron_py.archive.mark import ArchiveMark
-from aeron_py.archive.server import ArchivingMediaDriver, context_from_mark
+from aeron_py.archive.server import ArchiveServer, ArchivingMediaDriver, context_from_mark
 from aeron_py.recorder.config import RecorderConfig, load
 from aeron_py.recorder.playback.client import RecorderClient
 from aeron_py.recorder.service import Recorder
@@ -63,6 +64,30 @@ def test_one_that_starts_its_archive_with_users(tmp_path: Path) -> None:
             with pytest.raises(ArchiveError, match="authenticat"):
                 Archive.connect(client, context_from_mark(mark), timeout=TIMEOUT)
     assert payloads(archive_dir, STREAM_ID) == SENT
+
+
+@pytest.mark.parametrize("local", [True, False], ids=["ipc", "udp"])
+def test_what_is_asked_of_another_archive_is_not_recorded(tmp_path: Path, local: bool) -> None:
+    """Credentials are in it. Another client's requests are a stream as any: nothing tells them apart."""
+    shown, archive_dir = b"of the other archive", tmp_path / "archive"
+    with (
+        Recorder(configured(archive_dir, "")) as recorder,
+        Client.connect(recorder.aeron_dir) as client,
+        ArchiveServer.launch(
+            tmp_path / "other", recorder.aeron_dir, timeout=TIMEOUT, users=[User("other", shown)]
+        ) as other,
+    ):
+        recorder.wait_running(TIMEOUT)
+        context = other.archive_context(local=local, credentials=shown)
+        with Archive.connect(client, context, timeout=TIMEOUT) as archive:
+            assert archive.list_recordings() == []
+            # What begins later is recorded: so the recorder has looked.
+            with client.add_exclusive_publication(f"aeron:ipc?alias={TOPIC}", STREAM_ID) as publication:
+                publication.await_recorder(TIMEOUT)
+                wait_until(lambda: recorder.streams, TIMEOUT)
+                assert [each.topic for each in recorder.streams] == [TOPIC]
+    assert {each.stream_id for each in read_catalog(archive_dir)} == {STREAM_ID, 900_001}
+    assert not any(shown in path.read_bytes() for path in archive_dir.glob("*.rec"))
 
 
 def test_one_that_joins_an_archive_with_users(tmp_path: Path) -> None:

@@ -26,7 +26,6 @@ from aeron_py.archive.server import ArchiveServer
 from aeron_py.recorder.config import load
 from aeron_py.recorder.known import KnownStreams
 from aeron_py.recorder.playback.client import RecorderClient
-from aeron_py.recorder.rules import Rule
 from aeron_py.recorder.service import Recorder, RecorderState
 from tests.ports import free_port
 from tests.recorder.recorders import TIMEOUT, Events, Process, configured, history, payloads, recordings, told
@@ -220,10 +219,7 @@ def test_what_is_played_is_not_recorded(tmp_path: Path) -> None:
 
 
 def test_it_records_with_its_own_archive_of_two(tmp_path: Path) -> None:
-    """Both are on one media driver, and the other one records the same streams, too.
-
-    What is asked of the other one is a stream as any, but for a rule that leaves it out.
-    """
+    """Both are on one media driver, and the other one records the same streams, too."""
     with (
         MediaDriver.launch(term_buffer_length=64 * 1024, ipc_term_buffer_length=64 * 1024) as driver,
         Client.connect(driver.aeron_dir) as client,
@@ -237,7 +233,6 @@ def test_it_records_with_its_own_archive_of_two(tmp_path: Path) -> None:
             archives.append(stack.enter_context(Archive.connect(client, server.archive_context(), timeout=TIMEOUT)))
         mine, other = archives
         config = configured(tmp_path / "mine", f"aeron_dir: {driver.aeron_dir}")
-        requests = Rule(protocol="file", topic=f"ipc/{server.local_control_stream_id}", policy="drop_all")
         assert mine.archive_id != other.archive_id
         for stream_id in (11, 12, 10):
             other.start_recording("aeron:ipc", stream_id)
@@ -246,7 +241,7 @@ def test_it_records_with_its_own_archive_of_two(tmp_path: Path) -> None:
                 other.await_recorded(publication, publish(publication, b"x"), timeout=TIMEOUT)
         subscriptions = other.list_recording_subscriptions()
         with (
-            Recorder(msgspec.structs.replace(config, rules=(requests, *config.rules))) as recorder,
+            Recorder(config) as recorder,
             opened(client, "pubsub:both", 10) as both,
             opened(client, "pubsub:one", 21) as one,
         ):
