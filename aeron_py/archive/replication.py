@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypedDict, TypeVar, Unpack
 
 from aeron_py._waiting import Duration, seconds
 from aeron_py.archive import requests
@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Replication"]
 
-A = TypeVar("A")
+
+class HasSession(Protocol):
+    """Either kind of archive."""
+
+    _session: Session
+
+
+A = TypeVar("A", bound=HasSession)
 
 _SLICE = 0.05
 _NOT_LIVE = "cannot live merge"
@@ -67,6 +74,7 @@ class ReplicationProgress(Generic[A]):
     @property
     def recording_id(self) -> int | None:
         """The recording that receives the copy; None until the archive has told which."""
+        self._look()
         for signal in list(self._followed.signals):
             if signal.recording_id >= 0:
                 self._recording_id = signal.recording_id
@@ -85,14 +93,21 @@ class ReplicationProgress(Generic[A]):
     @property
     def has_ended(self) -> bool:
         """Whether the archive has done with it, however that came (REPLICATE_END)."""
-        return self._followed.error is not None or self._has(RecordingSignal.REPLICATE_END)
+        return self._has(RecordingSignal.REPLICATE_END) or self._followed.error is not None
 
     @property
     def error(self) -> AeronError | None:
         """What the archive says went wrong."""
+        self._look()
         return self._followed.error
 
+    def _look(self) -> None:
+        # Also who only asks this again and again, and calls nothing, is to hear of what has come meanwhile.
+        with contextlib.suppress(AeronError):  # closed: there is no more to come
+            self.archive._session.drain()
+
     def _has(self, *wanted: RecordingSignal) -> bool:
+        self._look()
         return any(signal.signal in wanted for signal in list(self._followed.signals))
 
     @property

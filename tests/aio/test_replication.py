@@ -63,3 +63,14 @@ async def test_copied_and_followed(
             await (await archive.replicate(1_000_000, *control)).await_started(LONG)
         assert await archive.stop_replication(1_000_000) is False
         assert archive.poll_errors() == []
+
+
+async def test_what_is_told_of_it_is_the_present(node: aeron.ArchivingMediaDriver, target: aeron.ArchiveServer) -> None:
+    control = node.control_channel, node.archive_server.control_stream_id
+    async with session(node) as (client, source), client.archive(target.archive_context(), timeout=LONG) as archive:
+        _, recording_id, position = await recorded(client, source, 100)
+        replication = await archive.replicate(recording_id, *control, stop_position=position)
+        with anyio.fail_after(LONG):
+            while not (replication.is_synced or replication.has_ended):
+                await anyio.sleep(0.01)
+        assert replication.recording_id is not None

@@ -112,6 +112,18 @@ def test_historic(source: Host, target: Host) -> None:
     assert replication.stop() is False
 
 
+def test_what_is_told_of_it_is_the_present(source: Host, target: Host) -> None:
+    replication = target.archive.replicate(recorded(source).recording_id, *source.control)
+    wait_until(lambda: replication.is_synced, TIMEOUT)
+    wait_until(lambda: replication.has_ended, TIMEOUT)
+    assert replication.recording_id is not None
+    other = target.archive.replicate(1_000_000, *source.control)
+    assert isinstance(wait_until(lambda: other.error, TIMEOUT), UnknownRecordingError)
+    target.archive.close()
+    assert other.has_ended
+    assert replication.is_synced
+
+
 def published(publication: ExclusivePublication, from_: int, to: int) -> int:
     position = 0
     for message in messages(to)[from_:]:
