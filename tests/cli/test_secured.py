@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aeron_py import Archive, ArchiveServer, ArchivingMediaDriver, Client, MediaDriver, User
+from aeron_py import Archive, ArchiveRight, ArchiveServer, ArchivingMediaDriver, Client, MediaDriver, User
 from tests.archive.streams import new_stream_id, record
 from tests.cli.inside import run_inside
 from tests.cli.test_commands import command, run
@@ -19,12 +19,15 @@ from tests.recorder.histories import CAMERA, Recording
 from tests.waiting import wait_until
 
 SECRET = b"s3cret\n"
+MAY_LIST, LIST = b"may list", frozenset({ArchiveRight.LIST})
 
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArchivingMediaDriver]:
     with ArchivingMediaDriver.launch(
-        tmp_path_factory.mktemp("archive"), timeout=START_TIMEOUT, users=[User("operator", SECRET)]
+        tmp_path_factory.mktemp("archive"),
+        timeout=START_TIMEOUT,
+        users=[User("operator", SECRET), User("lister", MAY_LIST, LIST)],
     ) as node:
         with (
             Client.connect(node.aeron_dir) as client,
@@ -143,6 +146,23 @@ def test_play_refused_ends_at_once(secured: ArchivingMediaDriver, key: Path) -> 
     refused(run(*arguments), "--credentials-file or AERON_PY_CREDENTIALS_FILE")
     key.write_bytes(b"wrong")
     refused(run(*arguments, "--credentials-file", str(key)), "--credentials-file or AERON_PY", key)
+
+
+def test_play_without_the_right_says_so(secured: ArchivingMediaDriver, tmp_path: Path) -> None:
+    """The archive lets it in, but gives it no replay when somebody comes to listen."""
+    lister = tmp_path / "lister.key"
+    lister.write_bytes(MAY_LIST)
+    lister.chmod(0o600)
+    with playing("--archive-dir", str(secured.archive_dir), "--credentials-file", str(lister)) as (process, told):
+        topic = told["topics"][CAMERA]
+        assert process.stderr is not None
+        with (
+            Client.connect(told["aeron_dir"]) as client,
+            client.add_subscription(topic["channel"], topic["stream_id"]),
+        ):
+            while "playback waits: " not in (line := process.stderr.readline()):
+                assert line, process.poll()
+            assert "unauthorised action" in line
 
 
 def test_record_refused_ends_at_once(secured: ArchivingMediaDriver, key: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 from aeron_py._ffi import check, ffi, lib
 from aeron_py._owner import Handle, Owner
 from aeron_py.archive.client import Archive
-from aeron_py.errors import AeronError, ArchiveError, ClosedError
+from aeron_py.errors import AeronError, ArchiveError, ArchiveErrorCode, ClosedError
 
 if TYPE_CHECKING:
     from aeron_py.client import Client
@@ -26,6 +26,8 @@ FOREVER: Final = 2**63 - 1
 T = TypeVar("T")
 
 _QUIET = 0.05
+# Refusals of a replay that stay until somebody does something about them.
+_REFUSALS = (ArchiveErrorCode.UNAUTHORISED_ACTION, ArchiveErrorCode.MAX_REPLAYS)
 _log = logging.getLogger("aeron_py.recorder")
 
 
@@ -156,6 +158,7 @@ class Pacer(Owner):
         self._wake = threading.Event()
         self._stop = False
         self._told = ""
+        self._refusals: set[int] = set()
         self.problem: AeronError | None = None
         """Why nothing is played: the archive or the media driver is gone. See :meth:`go_on`."""
         self._context = archive.context
@@ -228,6 +231,12 @@ class Pacer(Owner):
         for session in sessions:
             session.lost()
 
+    def replay_failed(self, error: AeronError) -> None:
+        """A replay failed, and will be tried again: when that is in vain for now, it is told once."""
+        if isinstance(error, ArchiveError) and error.code in _REFUSALS and error.code not in self._refusals:
+            self._refusals.add(error.code)
+            _log.warning("playback waits: %s", error)
+
     def go_on(self, archive: Archive) -> None:
         """The archive is back: sessions go on where all that was published ends.
 
@@ -241,6 +250,7 @@ class Pacer(Owner):
         self._context = archive.context
         with self._lock:
             self.problem, self._told = None, ""
+            self._refusals.clear()
             sessions = list(self._sessions)
         try:
             for session in sessions:

@@ -181,6 +181,7 @@ class Part(BoundedReplay):
         """Its replay ended with an error: go on after a while from what was published."""
         sent = self.sent
         self.error = error
+        self._pacer.replay_failed(error)
         self.stop_replay()
         self.cursor = sent
         self._not_before = time.monotonic() + _RETRY
