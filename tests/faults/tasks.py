@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -118,6 +119,7 @@ class Loop:
     def __init__(self, backend: str) -> None:
         self._starting = start_blocking_portal(backend)
         self._tasks: dict[str, concurrent.futures.Future[object]] = {}
+        self._hanging: set[concurrent.futures.Future[object]] = set()
 
     def __enter__(self) -> Loop:
         self._portal: BlockingPortal = self._starting.__enter__()
@@ -136,9 +138,10 @@ class Loop:
             wait_until(lambda state=state: ready[state].is_set() or self._tasks[state].done(), TIMEOUT, state)  # type: ignore[misc]
             assert ready[state].is_set(), (state, self._tasks[state].exception())
 
-    def await_ends(self, *, without: tuple[str, ...]) -> None:
+    def await_ends(self, deadline: float, without: tuple[str, ...]) -> None:
         """Until the others have ended, or are taken for hanging."""
-        concurrent.futures.wait([task for state, task in self._tasks.items() if state not in without], TIMEOUT)
+        waited_for = [task for state, task in self._tasks.items() if state not in without]
+        self._hanging |= concurrent.futures.wait(waited_for, max(0.0, deadline - time.monotonic())).not_done
 
     def end(self, state: str) -> object:
         """What a task has returned."""
@@ -147,7 +150,7 @@ class Loop:
     def ends_with(self, state: str, *kinds: type[AeronError]) -> Any:
         """The error, one of these, that has ended a task; a hang or another end fails the test."""
         task = self._tasks[state]
-        assert task.done(), f"{state} still waits after {TIMEOUT:g} s"
+        assert task not in self._hanging, f"{state} still waited after {TIMEOUT:g} s"
         error = task.exception()
         if type(error) not in kinds:
             raise AssertionError(f"{state} ended with {error!r}") from error
@@ -196,8 +199,9 @@ class Tasks:
 
     def await_ends(self, *, without: tuple[str, ...] = ()) -> None:
         """Until all have ended, or are taken for hanging."""
+        deadline = time.monotonic() + TIMEOUT
         for loop in self.loops.values():
-            loop.await_ends(without=without)
+            loop.await_ends(deadline, without)
 
     def lose_the_driver(self) -> None:
         """Until everything has seen that there is none any more, and has ended."""
