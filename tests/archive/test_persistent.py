@@ -12,7 +12,6 @@ import pytest
 from aeron_py import (
     FROM_LIVE,
     FROM_START,
-    AeronError,
     Archive,
     ArchiveError,
     ArchiveServer,
@@ -32,72 +31,16 @@ from aeron_py import (
     SettingError,
     UnknownRecordingError,
 )
+from tests.archive.following import SIZE, Follower, Publisher
 from tests.archive.streams import CHANNEL, TIMEOUT, messages, new_stream_id, offer, record, stop_position
 from tests.nodes import START_TIMEOUT
 from tests.ports import free_port
 from tests.waiting import wait_until
 
-SIZE = 256
 NO_TIMEOUTS = dict.fromkeys(
     ("untethered_window_limit_timeout", "untethered_linger_timeout", "untethered_resting_timeout")
 )
 FRAME = SIZE + 32
-
-
-class Publisher:
-    """A stream that is recorded."""
-
-    def __init__(self, client: Client, archive: Archive, channel: str = CHANNEL, stream_id: int | None = None) -> None:
-        self.archive, self.channel = archive, channel
-        self.stream_id = new_stream_id() if stream_id is None else stream_id
-        self.published: list[bytes] = []
-        self.publication: ExclusivePublication = archive.add_recorded_exclusive_publication(channel, self.stream_id)
-        self.recording_id = archive.await_recorded(self.publication, timeout=TIMEOUT)
-        self._more = iter(messages(100_000, SIZE))
-
-    def publish(self, count: int, *, recorded: bool = True) -> None:
-        """So many more messages."""
-        for _ in range(count):
-            message = next(self._more)
-            offer(self.publication, message)
-            self.published.append(message)
-        if recorded:
-            self.archive.await_recorded(self.publication, timeout=TIMEOUT)
-
-
-class Follower:
-    """A persistent subscription, and what came of it."""
-
-    def __init__(self, open_it: Callable[..., PersistentSubscription]) -> None:
-        self.received: list[bytes] = []
-        self.told: list[str] = []
-        self.errors: list[AeronError] = []
-        self.subscription = open_it(
-            on_live_joined=lambda: self.told.append("joined"),
-            on_live_left=lambda: self.told.append("left"),
-            on_error=self.errors.append,
-        )
-
-    def poll(self) -> None:
-        """Once."""
-        self.received += [message.payload for message in self.subscription.poll_messages()]
-
-    def until(self, condition: Callable[[], object]) -> None:
-        """Poll until it is true."""
-        wait_until(lambda: (self.poll(), condition())[1], TIMEOUT)
-
-    def until_live(self) -> None:
-        """Poll until it is live."""
-        self.until(lambda: self.subscription.is_live)
-
-    def until_failed(self, kind: type[AeronError], words: str) -> None:
-        """Poll until it fails, for good."""
-        for _ in range(2):
-            with pytest.raises(kind, match=words):
-                self.until(lambda: False)
-        assert self.subscription.has_failed
-        assert isinstance(self.subscription.failure, kind)
-        assert self.errors[-1] is self.subscription.failure
 
 
 Follow = Callable[..., Follower]

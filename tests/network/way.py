@@ -22,6 +22,7 @@ class Way(Generic[T]):
         seed: of the dice.
 
     Attributes:
+        loss: as above; may be changed.
         taken: packets that went in.
         lost: of them, never to come out.
         doubled: of them, to come out twice.
@@ -31,7 +32,7 @@ class Way(Generic[T]):
     def __init__(
         self, *, loss: float = 0.0, twice: float = 0.0, delay: float = 0.0, jitter: float = 0.0, seed: int = 7
     ) -> None:
-        self._loss, self._twice, self._delay, self._jitter = loss, twice, delay, jitter
+        self.loss, self._twice, self._delay, self._jitter = loss, twice, delay, jitter
         self._dice = random.Random(seed)
         self._under_way: list[tuple[float, int, T]] = []
         self._latest = 0
@@ -40,7 +41,7 @@ class Way(Generic[T]):
     def take(self, packet: T) -> None:
         """A packet goes in."""
         self.taken += 1
-        if self._dice.random() < self._loss:
+        if self._dice.random() < self.loss:
             self.lost += 1
             return
         self._send_on(packet)
