@@ -11,7 +11,7 @@ from aeron_py.cli.refusals import raise_refusal, refusals_explained
 from aeron_py.cli.stopping import StopSignal
 from aeron_py.recorder.config import load
 from aeron_py.recorder.filters import RecordingFilter
-from aeron_py.recorder.service import Recorder, RecorderState
+from aeron_py.recorder.service import Recorder
 from aeron_py.recorder.timeindex import TimeIndex
 from aeron_py.recorder.when import format_time
 
@@ -41,11 +41,9 @@ def record(stop: StopSignal, config: Path, *, as_json: bool) -> int:
             "play": loaded.play,
         }
         print(render.as_json(told) if as_json else render.pairs(told), flush=True)
-        ran = False
         with refusals_explained(loaded.archive.credentials_file, f"archive.credentials_file in {config}"):
             while not stop.wait(_LOOK_EVERY):
-                ran = ran or recorder.state is RecorderState.RUNNING
-                if not ran:
+                if not recorder.has_run:
                     # Later it waits instead: what it has recorded goes on when somebody gives it other credentials.
                     raise_refusal(recorder)
     return 0

@@ -80,6 +80,8 @@ class Recorder:
         self._recording: RecordingSet | None = None
         self._keeper: Keeper | None = None
         self._error: AeronError | None = None
+        self.has_run = False
+        """Whether it was connected, ever."""
         self._running_since: float | None = None
         self._serving: Serving | None = None
 
@@ -245,6 +247,7 @@ class Recorder:
                 recording = self._start_recording(stack, client, archive, news)
             if self.config.play:
                 self._start_playing()
+            self.has_run = True
             self._state, self._error, self._running_since = RecorderState.RUNNING, None, time.monotonic()
             self._say(f"running on the media driver in {self._node.aeron_dir}")
             # Not select(), which takes no descriptor over 1023: a program may have that many.
