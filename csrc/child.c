@@ -12,9 +12,9 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "thread.h"
 #include "util/aeron_error.h"
 
@@ -241,15 +241,7 @@ int64_t shim_child_pid(const shim_child_t *child)
 
 int shim_child_wait(shim_child_t *child, int64_t timeout_ns, int32_t *status)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ns / 1000000000;
-    until.tv_nsec += timeout_ns % 1000000000;
-    if (until.tv_nsec >= 1000000000)
-    {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    const struct timespec until = clock_time(monotonic_ns() + timeout_ns);
 
     pthread_mutex_lock(&child->lock);
     int result = 0;

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "thread.h"
 #include "util/aeron_error.h"
 
@@ -33,22 +33,14 @@ static void push_last_error(shim_control_t *control)
     push_failure(control, aeron_errcode(), aeron_errmsg());
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
 /* An answer comes within a millisecond, or later: the longer it is awaited, the less it is looked for. A session of which
  * nobody asks anything costs next to nothing. */
 static void idle(shim_control_t *control, int64_t asked_ns)
 {
-    const int64_t now = now_ns();
+    const int64_t now = monotonic_ns();
     int64_t wait = (now - asked_ns) / EAGERNESS;
     wait = wait < SHORTEST_WAIT_NS ? SHORTEST_WAIT_NS : wait > LONGEST_WAIT_NS ? LONGEST_WAIT_NS : wait;
-    const struct timespec until = {
-        .tv_sec = (now + wait) / 1000000000, .tv_nsec = (now + wait) % 1000000000 };
+    const struct timespec until = clock_time(now + wait);
 
     pthread_mutex_lock(&control->lock);
     if (0 == atomic_load(&control->requests) && 0 == atomic_load(&control->stop))
@@ -83,7 +75,7 @@ static int is_alive(shim_control_t *control)
 static void *run(void *clientd)
 {
     shim_control_t *control = clientd;
-    int64_t asked_ns = now_ns();
+    int64_t asked_ns = monotonic_ns();
 
     while (0 == atomic_load(&control->stop) && SHIM_CONTROL_FAILED != atomic_load(&control->stage))
     {
@@ -115,7 +107,7 @@ static void *run(void *clientd)
         if (atomic_exchange(&control->requests, 0) > 0 || control->heard)
         {
             control->heard = false;
-            asked_ns = now_ns();
+            asked_ns = monotonic_ns();
         }
         if (0 == work)
         {

@@ -3,9 +3,8 @@
 #ifndef SHIM_OFFERING_H
 #define SHIM_OFFERING_H
 
-#include <time.h>
-
 #include "bell.h"
+#include "clock.h"
 #include "shim.h"
 
 static inline int64_t supply_reserved_value(void *clientd, uint8_t *buffer, size_t frame_length)
@@ -18,9 +17,7 @@ static inline int64_t supply_reserved_value(void *clientd, uint8_t *buffer, size
 /* Nanoseconds since 1970: what a publication that stamps gives each message as its reserved value. */
 static inline int64_t shim_stamp(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    return clock_ns(CLOCK_REALTIME);
 }
 
 /* Something went in: whoever is parked on the log is to look. */

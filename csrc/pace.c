@@ -2,19 +2,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "thread.h"
 #include "util/aeron_error.h"
 
 #define SLOTS_LIMIT (1 << 24)
-
-static int64_t monotonic_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * SECOND_NS + now.tv_nsec;
-}
 
 static void *run(void *argument)
 {
@@ -36,8 +28,7 @@ static void *run(void *argument)
         }
 
         pace->changed = false;
-        const int64_t deadline = now + wait;
-        const struct timespec until = { .tv_sec = deadline / SECOND_NS, .tv_nsec = deadline % SECOND_NS };
+        const struct timespec until = clock_time(now + wait);
         while (!pace->stop && !pace->changed && ETIMEDOUT != pthread_cond_timedwait(&pace->wake, &pace->lock, &until))
         {
         }

@@ -7,7 +7,8 @@
 
 #include <pthread.h>
 
-#define SECOND_NS INT64_C(1000000000)
+#include "clock.h"
+
 #define LONGEST_WAIT_NS (SECOND_NS / 20)
 #define FOLLOW_EVERY_NS (SECOND_NS / 1000)
 #define QUEUE_CAPACITY (INT64_C(1) << 16)

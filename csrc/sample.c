@@ -57,14 +57,14 @@ static bool look(shim_sample_t *sample)
 
 static void wait_until(shim_sample_t *sample, int64_t deadline)
 {
-    const struct timespec until = { .tv_sec = deadline / SECOND_NS, .tv_nsec = deadline % SECOND_NS };
+    const struct timespec until = clock_time(deadline);
     while (!sample->stop && ETIMEDOUT != pthread_cond_timedwait(&sample->wake, &sample->lock, &until));
 }
 
 static void *run(void *argument)
 {
     shim_sample_t *sample = argument;
-    int64_t next = clock_ns(CLOCK_MONOTONIC);
+    int64_t next = monotonic_ns();
     int64_t attach_next = next;
     int64_t detach_next = next;
     int64_t notify_next = next;
@@ -74,7 +74,7 @@ static void *run(void *argument)
     pthread_mutex_lock(&sample->lock);
     while (!sample->stop)
     {
-        const int64_t now = clock_ns(CLOCK_MONOTONIC);
+        const int64_t now = monotonic_ns();
 
         if (0 == sample->statistics.error)
         {

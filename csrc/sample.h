@@ -1,12 +1,10 @@
 #ifndef AERON_PY_SAMPLE_H
 #define AERON_PY_SAMPLE_H
 
+#include "clock.h"
 #include "journal.h"
 
 #include <pthread.h>
-#include <time.h>
-
-#define SECOND_NS INT64_C(1000000000)
 
 typedef struct stream_stct
 {
@@ -51,13 +49,6 @@ struct shim_sample_stct
     shim_sample_statistics_t statistics;
     bool stop;
 };
-
-static inline int64_t clock_ns(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return now.tv_sec * SECOND_NS + now.tv_nsec;
-}
 
 /* All with the lock held. */
 

@@ -4,7 +4,6 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 #include "thread.h"
 #include "util/aeron_error.h"
@@ -12,13 +11,6 @@
 
 /* Nobody parked: the thread stays near for so long, so that the next waiter with a bell need not wake it. */
 #define NEAR_NS INT64_C(1000000000)
-
-int64_t watch_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 void watch_entry_wake(shim_watch_entry_t *entry)
 {
@@ -31,8 +23,7 @@ void watch_entry_wake(shim_watch_entry_t *entry)
 
 static void park_for(shim_watch_t *watch, int64_t duration_ns)
 {
-    const int64_t until_ns = watch_now_ns() + duration_ns;
-    struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
+    const struct timespec until = clock_time(monotonic_ns() + duration_ns);
 
     watch->asleep = true;
     pthread_cond_timedwait(&watch->kick, &watch->lock, &until);
@@ -59,7 +50,7 @@ static void let_others(shim_watch_t *watch, bool yield)
 
 static void idle(shim_watch_t *watch, bool any, bool eager)
 {
-    const int64_t now = watch_now_ns();
+    const int64_t now = monotonic_ns();
     const int64_t waited_ns = now - watch->since_ns;
 
     if (!any && now - watch->near_ns > NEAR_NS)
@@ -119,7 +110,7 @@ static void *watch_run(void *arg)
             {
                 entry->missed += 2 == ready && !entry->eager ? 1 : 0;
                 watch_entry_wake(entry);
-                watch->since_ns = watch_now_ns();
+                watch->since_ns = monotonic_ns();
                 continue;
             }
             any = true;

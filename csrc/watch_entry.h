@@ -11,6 +11,7 @@
 
 #include "aeron_image.h"
 #include "bell.h"
+#include "clock.h"
 
 typedef struct parked_image_stct
 {
@@ -66,7 +67,6 @@ struct shim_watch_stct
     bool closed;
 };
 
-int64_t watch_now_ns(void);
 void watch_lock(shim_watch_t *watch);
 
 /* Unlocks, and frees the watch with its last reference. */

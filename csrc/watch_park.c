@@ -66,7 +66,7 @@ int shim_watch_park(shim_watch_entry_t *entry, int64_t wanted)
         }
         watch->first = entry;
 
-        watch->near_ns = watch_now_ns();
+        watch->near_ns = monotonic_ns();
         if (entry->eager)
         {
             watch->since_ns = watch->near_ns;
