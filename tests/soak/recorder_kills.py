@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from aeron_py.archive.verify import verify_archive
 from tests.faults.killing import Killable, pause
 from tests.faults.power import check_power_cut
 from tests.faults.told import Checker
@@ -71,13 +72,24 @@ def _kill(base: Path, aeron_dir: Path, until: float, seed: int) -> None:
         checker.await_more(node.look_after)
         node.stop()
         print(f"in order: {checker.check(whole=True)}", flush=True)
+    damaged = [verdict for verdict in verify_archive(node.archive_dir) if not verdict.ok]
+    assert not damaged, damaged
     with java("io.aeron.archive.ArchiveTool", base / "verify", {}, str(node.archive_dir), "verify") as tool:
         tool.process.wait()
-    wrong = [line for line in tool.output.splitlines() if "ERR" in line and not _ends_with_its_segment(line)]
+    errors = [line for line in tool.output.splitlines() if "ERR" in line]
+    wrong = [line for line in errors if not _ends_with_its_segment(line) and not _asks(line)]
     assert not wrong and " OK" in tool.output, "\n".join(wrong) or tool.output
     print(f"ArchiveTool finds nothing wrong; kills: {dict(kills)}; power cuts: {cuts}", flush=True)
     print(f"positions that were committed and are there: {committed}", flush=True)
     print(f"ended by themselves, and were started again: {len(node.ended)}", *node.ended, sep="\n", flush=True)
+
+
+def _asks(line: str) -> bool:
+    """Whether ArchiveTool asks about a last fragment of which all on a later page is zero.
+
+    It can't tell whether that was written; the file system could, when the archive was started again.
+    """
+    return "Please choose the corrective action" in line
 
 
 def _ends_with_its_segment(line: str) -> bool:
