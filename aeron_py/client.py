@@ -16,8 +16,8 @@ from aeron_py._owner import Handle, weakly
 from aeron_py._pending import PendingAdd, begin
 from aeron_py._waiting import Duration, seconds, wait_for
 from aeron_py.counters import Counter, CountersReader
-from aeron_py.driver import default_aeron_dir, directory
-from aeron_py.errors import AeronError, BufferFullError
+from aeron_py.driver import default_aeron_dir, directory, driver_info
+from aeron_py.errors import AeronError, BufferFullError, DriverTimeoutError
 from aeron_py.handlers import check_handler, hold
 from aeron_py.idle import IdleStrategy
 from aeron_py.publication import ExclusivePublication, Publication
@@ -61,6 +61,7 @@ class Client(Adding):
         """Seconds that the driver may take for an answer."""
         self.client_id: int = lib.aeron_client_id(handle.get("connect"))
         """The client's number at its driver."""
+        self._driver = self._driver_now()
         self.counters = CountersReader(handle, lib.aeron_counters_reader(handle.get("connect")))
         """All counters of the driver."""
 
@@ -344,3 +345,12 @@ class Client(Adding):
             if lib.aeron_is_closed(client):
                 lib.shim_events_wait(self._events, 1_000_000_000)
             self._drain()
+        # When its driver was killed and started again, what is under way fails before its silence is noticed.
+        if self._handle.reason is None and self._driver != self._driver_now():
+            message = f"the media driver in {self.aeron_dir} has gone, or was started again: make a new client"
+            self._handle.lose(DriverTimeoutError(message, operation="client"))
+
+    def _driver_now(self) -> tuple[int, float] | None:
+        """Which driver there is in the directory."""
+        info = driver_info(self.aeron_dir)
+        return None if info is None else (info.pid, info.start_time)
