@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aeron_py.client import Client
 from aeron_py.recorder.playback.client import RecorderClient
-from tests.interop.peer import ROOT
+from tests.interop.building import ROOT
 from tests.interop.playing import (
     CONFIG,
     TIMEOUT,
