@@ -225,11 +225,11 @@ class Part(BoundedReplay):
         session_id = self.session_id
         if self.stage in (Stage.DRAINING, Stage.LEFT) and session_id is not None:
             position = readers.get((session_id, self._stream_id))
-            if position is None:
-                self._give_up()
-                self.stage = Stage.DONE if self.stage is Stage.DRAINING else Stage.IDLE
-            elif position >= self._drained_at:
-                self._forget_replay()
+            if position is None or position >= self._drained_at:
+                if position is None:
+                    self._give_up()
+                else:
+                    self._forget_replay()
                 self.stage = Stage.DONE if self.stage is Stage.DRAINING else Stage.IDLE
 
     def lost(self, read: dict[tuple[int, int], int], whole: Whole) -> None:
