@@ -363,5 +363,7 @@ class Subscription(Owner):
             self._poller.forget(event.session_id)
             if image is not None:
                 self._let_go(image)
+            else:
+                self._gone_position = max(self._gone_position, end)
         if handler is not None:
             handler(image if image is not None else Image._gone(self, constants, end))

@@ -12,6 +12,7 @@ import random
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+import anyio
 from anyio.lowlevel import checkpoint
 
 from aeron_py._hot import Message
@@ -29,6 +30,9 @@ __all__ = ["AsyncJoin"]
 # A recording may stop between the question where it ends and the request to replay it.
 _ATTEMPTS = 3
 
+# Seconds until it looks again whether the live stream has come while it waits for the replay.
+_LOOK_AGAIN = 0.25
+
 
 class AsyncJoin:
     """A replay that becomes live, for one task at a time. Made by ``AsyncArchive.join``.
@@ -38,7 +42,7 @@ class AsyncJoin:
 
     Attributes:
         recording_id: what is replayed.
-        position: of the stream, after the last message received.
+        position: of the stream, after the last message received; where the recording ended, when all was received.
     """
 
     def __init__(
@@ -123,18 +127,29 @@ class AsyncJoin:
         elif self._replay is None:
             await self._start_replay()
         elif self._replay._has_ended():
-            self._stop()
-            await checkpoint()
+            await self._leave_replay()
         else:
             if self._live is None and await self._is_near():
                 self._live = await self._archive.client.add_subscription(self._live_channel, self._live_stream_id)
+                with anyio.move_on_after(_LOOK_AGAIN):
+                    await self._live._park()
             self._switch()
             if self._replay is not None:
-                await self._replay._park()
+                # An image that nobody reads holds its publisher up, and then the replay has nothing to wake for.
+                unseen = self._live is not None and not self._live.images
+                with anyio.move_on_after(_LOOK_AGAIN if unseen else None):
+                    await self._replay._park()
 
     async def _is_near(self) -> bool:
         recorded = await self._archive.get_recording_position(self.recording_id)
         return recorded is not None and recorded - self.position <= self._near
+
+    async def _leave_replay(self) -> None:
+        end = await self._archive.get_stop_position(self.recording_id)
+        if self._replay is not None and end is not None and self._replay._reached(end):
+            # After the last message may be padding, or a part of one whose publisher was killed.
+            self.position = max(self.position, end)
+        self._stop()
 
     async def _start_replay(self) -> None:
         for left in reversed(range(_ATTEMPTS)):

@@ -78,6 +78,27 @@ async def test_while_the_publisher_goes_on(node: aeron.ArchivingMediaDriver) -> 
         assert received == list(range(count))
 
 
+async def test_ends_with_what_is_no_message(node: aeron.ArchivingMediaDriver) -> None:
+    stream_id = next(stream_ids)
+    async with (
+        aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client,
+        client.archive(node.archive_context(), timeout=LONG) as archive,
+        archive.record("aeron:ipc", stream_id),
+    ):
+        with anyio.fail_after(LONG):
+            publication = await client.add_exclusive_publication("aeron:ipc", stream_id)
+            last = await publication.send(b"last", wait_connected=True)
+            # As a publisher that is killed in the midst of a message leaves it.
+            publication.try_claim(100).abort()
+            recording_id = await archive.await_recorded(publication, publication.position, timeout=LONG)
+            await publication.aclose()
+            async with archive.join(recording_id, "aeron:ipc", stream_id) as joined:
+                assert [message.position async for message in joined] == [last]
+                assert joined.position == await archive.get_stop_position(recording_id) > last
+                with pytest.raises(aeron.NotConnectedError, match="has ended"):
+                    await joined.receive()
+
+
 async def test_cancelled_and_closed(node: aeron.ArchivingMediaDriver) -> None:
     stream_id = next(stream_ids)
     async with (
@@ -109,3 +130,36 @@ async def test_cancelled_and_closed(node: aeron.ArchivingMediaDriver) -> None:
                 tasks.start_soon(wait)
                 await anyio.wait_all_tasks_blocked()
                 await joined.aclose()
+
+
+async def test_live_that_comes_late_is_seen_while_nothing_is_replayed(node: aeron.ArchivingMediaDriver) -> None:
+    recorded, live = next(stream_ids), next(stream_ids)
+    async with (
+        aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client,
+        client.archive(node.archive_context(), timeout=LONG) as archive,
+        archive.record("aeron:ipc", recorded),
+        client.add_exclusive_publication("aeron:ipc", recorded) as publication,
+    ):
+        with anyio.fail_after(LONG):
+            position = await publication.send(b"past", wait_connected=True)
+            recording_id = await archive.await_recorded(publication, position, timeout=LONG)
+            async with archive.join(recording_id, "aeron:ipc", live) as joined:
+                assert (await joined.receive()).payload == b"past"
+
+                async def send() -> None:
+                    # It waits until nothing is left to replay, and stays there: the live stream brings what is next.
+                    await anyio.wait_all_tasks_blocked()
+                    info = await archive.list_recording(recording_id)
+                    channel = aeron.ChannelUri.ipc(session_id=publication.session_id).with_initial_position(
+                        position, info.initial_term_id, info.term_buffer_length
+                    )
+                    async with client.add_exclusive_publication(channel, live) as late:
+                        await late.send(b"present", wait_connected=True)
+                        await received.wait()
+
+                received = anyio.Event()
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(send)
+                    assert (await joined.receive()).payload == b"present"
+                    assert joined.is_live
+                    received.set()
