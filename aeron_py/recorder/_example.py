@@ -69,4 +69,5 @@ embedded:
   driver: {threading_mode: SHARED, ipc_term_buffer_length: 1MiB}
   archive: {segment_file_length: 128MiB}
   users: null           # a file that says who may connect to the archive: users.yaml
+  nice: -10             # so that busy processors do not make times late; as it is without the right to
 """

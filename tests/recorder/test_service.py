@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -195,6 +196,35 @@ def test_the_recorder_is_killed_and_goes_on(tmp_path: Path) -> None:
             assert chain[0][2] == chain[1][1]
             assert [chain[0][1], chain[1][2]] == [0, end]
     assert payloads(archive_dir, 10) == [b"1", b"2", b"3"]
+
+
+def thread_nices(pid: int) -> list[int]:
+    return [os.getpriority(os.PRIO_PROCESS, int(task.name)) for task in Path(f"/proc/{pid}/task").iterdir()]
+
+
+def may_be_prompt() -> bool:
+    """Whether this process may take what `nice` asks for; a thread tries it, and is gone."""
+    with ThreadPoolExecutor(1) as pool:
+        tried = pool.submit(os.setpriority, os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) - 7)
+    return not isinstance(tried.exception(), PermissionError)
+
+
+@pytest.mark.parametrize("nice", [-7, 0])
+def test_driver_and_archive_go_before_others(tmp_path: Path, nice: int) -> None:
+    config = configured(tmp_path)
+    config = msgspec.structs.replace(config, embedded=msgspec.structs.replace(config.embedded, nice=nice))
+    own, mine = os.getpriority(os.PRIO_PROCESS, 0), len(thread_nices(os.getpid()))
+    with Recorder(config) as recorder:
+        recorder.wait_running(TIMEOUT)
+        mark = ArchiveMark.read(tmp_path)
+        assert mark is not None
+        wanted = own + nice if may_be_prompt() else own
+        assert set(thread_nices(mark.pid)) == {wanted}
+        here = thread_nices(os.getpid())
+        # The media driver's threads, and the one that the archive is a child of; the others are as they were.
+        assert here.count(wanted) >= 2
+        assert os.getpriority(os.PRIO_PROCESS, 0) == own
+        assert here.count(own) > mine
 
 
 def test_what_is_played_is_not_recorded(tmp_path: Path) -> None:
