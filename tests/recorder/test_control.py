@@ -20,7 +20,7 @@ from aeron_py import (
     TimedOutError,
 )
 from aeron_py.recorder.config import RecorderConfig, SessionsConfig
-from aeron_py.recorder.playback import AsyncRecorderClient, ControlServer, RecorderClient, Remap
+from aeron_py.recorder.playback import AsyncRecorderClient, ControlServer, RecorderClient, Remap, messages
 from aeron_py.recorder.timeindex import TimeIndex
 from aeron_py.recorder.when import format_time
 from tests.recorder.histories import CAMERA, RADAR, TIMEOUT, Listeners, Recording, stamp_of
@@ -124,6 +124,55 @@ def test_limits(server: ControlServer, recorder: RecorderClient, node_client: Cl
         sessions[0].close()
         with other.open_session() as session:
             assert session.session_id in {each.session for each in recorder.sessions()}
+
+
+def test_a_channel_that_the_driver_refuses_stops_no_other_session(
+    recorder: RecorderClient, recorded: Recording, caplog: pytest.LogCaptureFixture
+) -> None:
+    nowhere = "aeron:udp?endpoint=224.0.1.17:40999|interface=203.0.113.1"
+    with (
+        recorder.open_session(channel=nowhere, topics=[RADAR]) as refused,
+        recorder.open_session(speed="Unlimited", topics=[CAMERA]) as session,
+        Listeners({CAMERA: session.subscribe(CAMERA)}) as listeners,
+    ):
+        wait_until(lambda: f"{RADAR} is not played for now" in caplog.text, TIMEOUT)
+        refused.state = session.state = "play"
+        listeners.await_all({CAMERA: recorded.sent[CAMERA]})
+        refused.set(speed="Unlimited", end="+1h")
+        assert not refused.topics[RADAR].listening
+    assert caplog.text.count("is not played for now") == 1
+
+
+@pytest.mark.parametrize("wrong", [{"stream_id": 1 << 40}, {"channel": "aeron:udp"}])
+def test_a_session_that_is_refused_leaves_nothing(
+    server: ControlServer, recorder: RecorderClient, wrong: dict[str, Any]
+) -> None:
+    tracks = server._pacer._handle._children
+    before = len(tracks)
+    for _ in range(3):
+        with pytest.raises(SettingError):
+            recorder.open_session(remap=[Remap(topic="radar", **wrong)])
+    assert len(tracks) == before
+
+
+@pytest.mark.parametrize(
+    "where", [("aeron:udp", 1), ("aeron:ipc", 1 << 40), ("aeron:ipc", 70_124)], ids=["channel", "stream", "gone"]
+)
+def test_who_can_not_be_answered_holds_nobody_up(
+    server: ControlServer, recorder: RecorderClient, node_client: Client, where: tuple[str, int]
+) -> None:
+    """Requests come together: some with a bad place for replies, or of a client that has gone; then one of another."""
+    reply = {"channel": where[0], "stream_id": where[1]}
+    request = {"version": 1, "client": "gone", "id": 1, "reply": reply, "body": {"op": "sessions"}}
+    recorder.sessions()
+    number, good = recorder._protocol.request(messages.Sessions())
+    offered, _ = recorder._requests.offer_many([json.dumps(request).encode()] * 20 + [good])
+    assert offered == 21
+
+    def answered() -> bool:
+        return any(json.loads(each)["id"] == number for each in recorder._replies.poll_payloads())
+
+    wait_until(answered, TIMEOUT)
 
 
 def test_nobody_there(node: ArchivingMediaDriver, node_client: Client) -> None:

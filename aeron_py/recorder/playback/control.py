@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -42,16 +43,30 @@ _IDLE, _QUIET, _ALONE = 0.003, 0.04, 0.1
 _QUIET_AFTER = 1.0
 _COLLECT_EVERY = 0.25
 _REPLY_TERM = 4 << 20
-_SEND_FOR = 5.0
+_SEND_FOR, _SEND_AGAIN = 5.0, 0.0005
+"""Seconds for which a reply waits until its client can take it, and between two tries."""
+_WAITING_AT_MOST = 64
+"""Replies to one client."""
 
 
 class _Peer:
-    """A client that asked something."""
+    """A client that asked something, and the replies that it could not take yet: no other client waits for it."""
 
     def __init__(self, publication: ExclusivePublication, reply: messages.ReplyTo) -> None:
         self.publication = publication
         self.reply = reply
         self.heard = time.monotonic()
+        self.waiting: deque[tuple[float, bytes]] = deque(maxlen=_WAITING_AT_MOST)
+
+    def send(self) -> None:
+        """Send what waits, as far as it can be taken now."""
+        while self.waiting:
+            until, data = self.waiting[0]
+            result = self.publication.offer_nowait(data)
+            gone = result in (OfferResult.CLOSED, OfferResult.MAX_POSITION_EXCEEDED, OfferResult.ERROR)
+            if result < 0 and not gone and time.monotonic() < until:
+                return
+            self.waiting.popleft()
 
 
 class ControlServer(Closing):
@@ -187,12 +202,15 @@ class ControlServer(Closing):
                 payloads = self._subscription.poll_payloads(64)
                 for payload in payloads:
                     self._take(payload)
+                waits = self._send_waiting()
                 if time.monotonic() >= collect:
                     collect = time.monotonic() + _COLLECT_EVERY
                     self._collect()
                 now = time.monotonic()
                 if payloads:
                     heard = now
+                elif waits:
+                    self._stop.wait(_SEND_AGAIN)
                 else:
                     quiet = _QUIET if self._sessions else _ALONE
                     self._stop.wait(_IDLE if now - heard < _QUIET_AFTER else quiet)
@@ -212,7 +230,13 @@ class ControlServer(Closing):
         except msgspec.MsgspecError as error:
             _log.warning("control stream: a message that is no request: %s", error)
             return
-        peer = self._peer(envelope.client, envelope.reply)
+        try:
+            peer = self._peer(envelope.client, envelope.reply)
+        except AeronError as error:
+            if self._client.is_closed:
+                raise
+            _log.warning("control stream: no reply can be sent to %.100s: %s", envelope.client, error)
+            return
         try:
             result = self._answer(messages.decode_request(payload))
             reply = Reply(
@@ -235,6 +259,7 @@ class ControlServer(Closing):
     def _peer(self, name: str, reply: messages.ReplyTo) -> _Peer:
         peer = self._peers.get(name)
         if peer is not None and peer.reply != reply:
+            del self._peers[name]
             peer.publication.close()
             peer = None
         if peer is None:
@@ -250,12 +275,14 @@ class ControlServer(Closing):
         if len(data) > _REPLY_TERM // 8:
             reply = self._refusal(reply.client, reply.id, "SettingError", "the reply is too long: ask for fewer topics")
             data = msgspec.json.encode(reply)
-        deadline = time.monotonic() + _SEND_FOR
-        while not self._stop.is_set() and time.monotonic() < deadline:
-            result = peer.publication.offer_nowait(data)
-            if result >= 0 or result in (OfferResult.CLOSED, OfferResult.MAX_POSITION_EXCEEDED, OfferResult.ERROR):
-                return
-            time.sleep(0.0005)
+        peer.waiting.append((time.monotonic() + _SEND_FOR, data))
+        peer.send()
+
+    def _send_waiting(self) -> bool:
+        """Send what waits, as far as it can be taken now; whether more waits."""
+        for peer in self._peers.values():
+            peer.send()
+        return any(peer.waiting for peer in self._peers.values())
 
     def _collect(self) -> None:
         """Close sessions that nobody needs, and forget clients that are gone."""

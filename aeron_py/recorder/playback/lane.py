@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import time
 from collections.abc import Callable, Container, Iterator
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,10 @@ __all__ = ["PLAYBACK_ALIAS", "Lane"]
 
 PLAYBACK_ALIAS = "file:aeron-py/playback"
 """How the aliases of what is played begin: a recorder must not record it once more."""
+
+_log = logging.getLogger("aeron_py.recorder")
+_ADD_AGAIN = 2.0
+"""Seconds after which the media driver is asked again that refused a publication: a host may have its name by then."""
 
 
 class Lane:
@@ -59,9 +65,14 @@ class Lane:
         uri = ChannelUri.parse(channel)
         self._replay_channel = str(uri.with_(alias=alias[:300], sparse=True))
         self._probe: ExclusivePublication | None = None
-        self._adding: PendingAdd[ExclusivePublication] | None = client._start_add_exclusive_publication(
-            uri.with_(alias=alias[:300], sparse=True, term_length=64 * 1024), stream_id
-        )
+        self._client = client
+        self._probe_channel = uri.with_(alias=alias[:300], sparse=True, term_length=64 * 1024)
+        self._adding: PendingAdd[ExclusivePublication] | None = self._add_probe()
+        self._add_at = 0.0
+        self._refused = False
+
+    def _add_probe(self) -> PendingAdd[ExclusivePublication]:
+        return self._client._start_add_exclusive_publication(self._probe_channel, self.stream_id)
 
     def add(self, info: StreamInfo) -> Part:
         """Take in a stream of the time index; the part that it is of."""
@@ -92,8 +103,8 @@ class Lane:
 
     @property
     def ready(self) -> bool:
-        """Whether it is known if anybody subscribes."""
-        return self._adding is None
+        """Whether it is known if anybody subscribes: nobody does where the media driver refuses to publish."""
+        return self._adding is None or self._refused
 
     @property
     def settled(self) -> bool:
@@ -109,14 +120,28 @@ class Lane:
 
     def work(self) -> None:
         """Bring its replays on."""
-        if self._adding is not None:
-            probe = self._adding.poll()
-            if probe is None:
+        if self._probe is None:
+            self._look_for_probe()
+            if not self.ready:
                 return
-            self._probe, self._adding = probe, None
         listening = self.heard = self.listening
         for may_start, part in self._playable():
             part.work(listening=listening, may_start=may_start)
+
+    def _look_for_probe(self) -> None:
+        adding, self._adding = self._adding, None
+        try:
+            if adding is None and time.monotonic() >= self._add_at:
+                adding = self._add_probe()
+            if adding is not None:
+                self._probe = adding.poll()
+        except AeronError as error:
+            self._add_at = time.monotonic() + _ADD_AGAIN
+            if not self._refused and not self._client.is_closed:
+                _log.warning("%s is not played for now: %s", self.topic, error)
+            self._refused = True
+        else:
+            self._adding = adding if self._probe is None else None
 
     def _playable(self) -> Iterator[tuple[bool, Part]]:
         """Each part, and whether all that ended before it began is played."""

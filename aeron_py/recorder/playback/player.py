@@ -55,12 +55,8 @@ class Player(Playhead):
         pacer.look_after(self)
 
     def close(self) -> None:
-        """Stop playing."""
         self._pacer.forget(self)
-        with self.lock:
-            self.lanes.close()
-            self._feed.close()
-            self.track.close()
+        super().close()
 
     # -- the work of the pacer's thread
 

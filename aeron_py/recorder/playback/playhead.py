@@ -72,8 +72,19 @@ class Playhead:
         self._gate = Gate(away, index)
         self.lanes = Lanes(pacer, self.track, index, archive_dir, session, topics, place, self._gate)
         self._feed = Feed(index, self.track, self.lanes.part_of)
-        self.lanes.refresh()
-        self.seek(self.begin)
+        try:
+            self.lanes.refresh()
+            self.seek(self.begin)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Stop playing."""
+        with self.lock:
+            self.lanes.close()
+            self._feed.close()
+            self.track.close()
 
     # -- where it is
 

@@ -117,16 +117,23 @@ class Session(Controlled, Closing):
             for each in self._owned:
                 each.close()
             raise
+        try:
+            self._begin(begin, stop, pace, where, loop)
+            if state != PAUSE:
+                self._player.set_mode(state)
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self, start: int | None, end: int | None, speed: float, where: int | Batches | None, loop: bool) -> None:
         player = self._player
         with player.lock:
-            player.start, player.end, player.speed, player.loop = begin, stop, pace, loop
+            player.start, player.end, player.speed, player.loop = start, end, speed, loop
             if isinstance(where, Batches):
                 player.seek(player.begin)
                 player.step(where.number)
-            elif begin is not None or where is not None:
+            elif start is not None or where is not None:
                 player.seek(player.begin if where is None else where)
-        if state != PAUSE:
-            player.set_mode(state)
 
     # -- data
 
@@ -286,7 +293,11 @@ class Session(Controlled, Closing):
             session_id=kept.session_id,
             away=away,
         )
-        made._player.restore(kept, seconds(patience, "patience"))
+        try:
+            made._player.restore(kept, seconds(patience, "patience"))
+        except BaseException:
+            made.close()
+            raise
         return made
 
     @property
