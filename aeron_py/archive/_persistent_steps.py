@@ -182,20 +182,16 @@ class PersistentSteps(Told):
             self._drop_replay()
             return False
         self._set(PersistentSubscriptionState.REPLAY)
-        near, seen, look = recording.term_buffer_length // 4, False, 0.0
+        near, seen, look, begin = recording.term_buffer_length // 4, False, 0.0, self.position
         deadline = time.monotonic() + self._limit
         while True:
             assert self._replay is not None
             images = self._replay.images
             seen = seen or bool(images)
             if not seen and time.monotonic() >= deadline:
-                raise TimedOutError(
-                    f"the replay of recording {self.recording_id} did not arrive on {self._replay.channel} within "
-                    f"{self._limit:g} s",
-                    operation="PersistentSubscription",
-                )
+                raise self._not_arrived(f"within {self._limit:g} s")
             if seen and all(image.is_end_of_stream or image.closed for image in images) and not self._unread():
-                self._drop_replay()
+                yield from self._leave_replay(session, self._replay, begin)
                 return False
             if self._live is None and time.monotonic() >= look:
                 recorded = yield from asked(session, requests.get_recording_position(self.recording_id), self._limit)
@@ -214,9 +210,29 @@ class PersistentSteps(Told):
                 self._drop_live()
                 self._set(PersistentSubscriptionState.REPLAY)
             session.drain()
-            if session.late_errors:
-                raise session.late_errors.popleft()
+            self._check_replay(session, begin)
             yield
+
+    def _not_arrived(self, how: str) -> TimedOutError:
+        assert self._replay is not None
+        return TimedOutError(
+            f"the replay of recording {self.recording_id} did not arrive on {self._replay.channel} {how}",
+            operation="PersistentSubscription",
+        )
+
+    def _check_replay(self, session: Session, begin: int) -> None:
+        if session.late_errors:
+            error = session.late_errors.popleft()
+            # The archive waits some seconds for its subscriber, in which nobody may have polled.
+            raise error if self.position > begin else self._not_arrived(f"in time: {error.message}")
+
+    def _leave_replay(self, session: Session, replay: Subscription, begin: int) -> Steps[None]:
+        stop = yield from asked(session, requests.get_stop_position(self.recording_id), self._limit)
+        self._check_replay(session, begin)
+        if stop is not None and replay._reached(stop):
+            # After the last message may be padding, or a part of one whose publisher was killed.
+            self.position = max(self.position, stop)
+        self._drop_replay()
 
     def _unread(self) -> bool:
         return self._replay is not None and bool(self._replay._poller.pending)

@@ -40,7 +40,8 @@ class PersistentSubscription(PersistentSteps, Closing):
     Attributes:
         recording_id: the recording.
         state: what it is doing.
-        position: of the stream, after the last message received; negative before the first.
+        position: of the stream, after the last message received, or where the recording stopped when all was received;
+            negative before the first.
         join_difference: how far the live stream began ahead of where the replay then was, in bytes; None if never.
         failure: why it failed; None if it has not.
         state_counter, join_difference_counter, live_left_counter, live_joined_counter: the same for others to see.

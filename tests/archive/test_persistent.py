@@ -286,6 +286,42 @@ def test_from_the_end_of_a_stopped_recording(stopped: RecordingDescriptor, follo
     follower.until_failed(InvalidPositionError, "beyond")
 
 
+def test_from_the_end_of_a_recording_that_ends_with_what_is_no_message(
+    publisher: Publisher, follow: Follow, node_client: Client, archive: Archive
+) -> None:
+    publisher.publish(5)
+    last = publisher.publication.position
+    # As a publisher that is killed in the midst of a message leaves it.
+    publisher.publication.try_claim(100).abort()
+    archive.await_recorded(publisher.publication, timeout=TIMEOUT)
+    publisher.publication.close()
+    stop = stop_position(archive, publisher.recording_id)
+    assert stop > last
+    follower = follow(publisher.recording_id, publisher.stream_id)
+    subscription = follower.subscription
+    follower.until(lambda: subscription.state is PersistentSubscriptionState.AWAIT_LIVE)
+    assert follower.received == publisher.published
+    assert subscription.position == stop
+    with resumed(node_client, archive.list_recording(publisher.recording_id), stop) as publication:
+        follower.until_live()
+        offer(publication, b"live")
+        follower.until(lambda: follower.received[-1] == b"live")
+    assert not follower.errors
+
+
+def test_nobody_polls_until_the_archive_has_given_up(publisher: Publisher, follow: Follow) -> None:
+    publisher.publish(5)
+    follower = follow(publisher.recording_id, publisher.stream_id)
+    subscription = follower.subscription
+    follower.until(lambda: subscription.state is PersistentSubscriptionState.AWAIT_REPLAY_RESPONSE)
+    session = subscription._session
+    assert session is not None
+    wait_until(lambda: (session.drain(), session.late_errors)[1], TIMEOUT)
+    follower.until_live()
+    assert follower.received == publisher.published
+    assert "no connection" in str(follower.errors[-1])
+
+
 def test_live_is_ahead_of_a_stopped_recording(
     stopped: RecordingDescriptor, follow: Follow, node_client: Client
 ) -> None:
