@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aeron_py.aio.archive import AsyncArchive
     from aeron_py.aio.replay import AsyncReplaySubscription
     from aeron_py.aio.subscription import AsyncSubscription
+    from aeron_py.image import Image
 
 __all__ = ["AsyncJoin"]
 
@@ -62,6 +63,8 @@ class AsyncJoin:
         self._near = near
         self._replay: AsyncReplaySubscription | None = None
         self._live: AsyncSubscription | None = None
+        # The live stream's image that took over: one that comes after it may begin further on.
+        self._joined: Image | None = None
         self._closed = False
         self._turn = Turn(f"the join of recording {recording_id}")
         self.recording_id = recording_id
@@ -70,7 +73,7 @@ class AsyncJoin:
     @property
     def is_live(self) -> bool:
         """Whether messages come from the live stream by now."""
-        return self._live is not None and self._replay is None
+        return self._joined is not None
 
     async def receive(self) -> Message:
         """The next message. Cancelled, it has taken none.
@@ -85,6 +88,7 @@ class AsyncJoin:
             await checkpoint()
             while True:
                 if self._closed:
+                    self._stop()  # what has come since
                     raise ClosedError(f"the join of recording {self.recording_id} is closed", operation="receive")
                 message = self._poll()
                 if message is not None:
@@ -93,9 +97,8 @@ class AsyncJoin:
 
     def _poll(self) -> Message | None:
         """A message that is new, and from then on the next source if it is time for it."""
-        if self.is_live:
-            assert self._live is not None
-            while found := self._live.poll_messages(1):
+        if self._joined is not None:
+            while not self._joined.closed and (found := self._joined.poll_messages(1)):
                 if found[0].position > self.position:
                     self.position = found[0].position
                     return found[0]
@@ -111,16 +114,16 @@ class AsyncJoin:
         if self._live is not None and self._replay is not None:
             images = self._live.images
             if images and images[0].join_position <= self.position:
+                self._joined = images[0]
                 self._replay.close()
                 self._replay = None
 
     async def _go_on(self) -> None:
         """There is nothing to read: do what comes next."""
-        if self.is_live:
+        if self._joined is not None:
             assert self._live is not None
-            if self._live._image_seen and not self._live.images:
-                self._live.close()
-                self._live = None
+            if self._joined.closed:
+                self._stop()
                 await checkpoint()
             else:
                 await self._live._park()
@@ -183,7 +186,7 @@ class AsyncJoin:
         for subscription in (self._replay, self._live):
             if subscription is not None:
                 subscription.close()
-        self._replay = self._live = None
+        self._replay = self._live = self._joined = None
 
     def close(self) -> None:
         """Stop the replay and close the subscriptions. May be called twice."""

@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 import aeron_py as aeron
+from tests.ports import free_port
 
 pytestmark = pytest.mark.timeout(170)
 
@@ -163,3 +164,60 @@ async def test_live_that_comes_late_is_seen_while_nothing_is_replayed(node: aero
                     assert (await joined.receive()).payload == b"present"
                     assert joined.is_live
                     received.set()
+
+
+async def test_live_that_was_lost_and_is_back_before_it_was_looked_at(node: aeron.ArchivingMediaDriver) -> None:
+    stream_id, count = next(stream_ids), 1000
+    channel = f"aeron:udp?endpoint=localhost:{free_port()}|term-length=64k|ssc=true"
+    untethered = "untethered-window-limit-timeout=100ms|untethered-linger-timeout=50ms|untethered-resting-timeout=100ms"
+    async with (
+        aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client,
+        client.archive(node.archive_context(), timeout=LONG) as archive,
+        archive.record(channel, stream_id),
+        client.add_exclusive_publication(f"{channel}|{untethered}", stream_id) as publication,
+    ):
+        with anyio.fail_after(LONG):
+            position = await publication.send(b"first", wait_connected=True)
+            recording_id = await archive.await_recorded(publication, position, timeout=LONG)
+            spy = f"aeron-spy:{channel}|tether=false".replace("|ssc=true", "")
+            async with archive.join(recording_id, spy, stream_id) as joined:
+                await until_live(joined, publication, 0)
+                await joined.receive()
+                assert joined._live is not None
+                before = joined._live.images[0]
+                # More than a term that nobody receives, so that the driver gives it up, and then takes it up again.
+                for number in range(count):
+                    await publication.send(b"%d" % number + bytes(100))
+                while not (before.closed and joined._live.is_connected):
+                    await anyio.sleep(0.005)
+                await publication.send(b"back")
+                for number in range(count):
+                    assert (await joined.receive()).payload[:-100] == b"%d" % number
+                assert (await joined.receive()).payload == b"back"
+
+
+async def test_closed_while_it_begins(node: aeron.ArchivingMediaDriver) -> None:
+    stream_id = next(stream_ids)
+    async with (
+        aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client,
+        client.archive(node.archive_context(), timeout=LONG) as archive,
+        archive.record("aeron:ipc", stream_id),
+        client.add_exclusive_publication("aeron:ipc", stream_id) as publication,
+    ):
+        position = await publication.send(b"0", wait_connected=True)
+        recording_id = await archive.await_recorded(publication, position, timeout=LONG)
+        for turns in range(40):
+            joined = await archive.join(recording_id, "aeron:ipc", stream_id)
+
+            async def receive() -> None:
+                with pytest.raises(aeron.ClosedError):
+                    while True:
+                        await joined.receive()  # noqa: B023
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(receive)
+                for _ in range(turns):
+                    await anyio.sleep(0.0002)
+                await joined.aclose()
+            assert joined._replay is None
+            assert joined._live is None
