@@ -51,6 +51,8 @@ class BoundedReplay:
 
     cursor: int
     """Where it begins: all before is played, or was passed over."""
+    cut_at: int | None = None
+    """Where the recording ends, when it has less than the journal tells, as after a power cut; else None."""
 
     def __init__(self, pacer: Pacer, track: Track, slot: int, recording_id: int, channel: str, stream_id: int) -> None:
         self._pacer = pacer
@@ -92,7 +94,9 @@ class BoundedReplay:
                 return
             self._counter, self._adding = counter, None
             counter.value = self.cursor
-            params = replay_params(self.cursor, None, counter, None)
+            # The archive gives up a replay whose limit comes after the recording's end, unless its length is told.
+            length = None if self.cut_at is None else self.cut_at - self.cursor
+            params = replay_params(self.cursor, length, counter, None)
             request = requests.replay(self.recording_id, self._channel, self._stream_id, params)
             self._call = self._pacer.archive._session.call(request, quietly=True)
             self._pacer.archive._session.step(self._call)

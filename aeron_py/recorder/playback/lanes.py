@@ -108,7 +108,7 @@ class Lanes:
 
     def _make_part(self, info: StreamInfo, channel: str, stream_id: int) -> Part:
         slot = len(self.parts)
-        part = Part(self._pacer, self._track, slot, info, channel, stream_id, self.recordings.begin_of)
+        part = Part(self._pacer, self._track, slot, info, channel, stream_id, self.recordings)
         self.parts.append(part)
         self._track.raise_to(slot, part.cursor)
         return part

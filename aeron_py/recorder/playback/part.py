@@ -13,6 +13,7 @@ from aeron_py.recorder.playback.pacer import Pacer, Track
 
 if TYPE_CHECKING:
     from aeron_py.recorder.entries import Image, StreamInfo
+    from aeron_py.recorder.playback.recordings import Recordings
 
 __all__ = ["Part"]
 
@@ -31,7 +32,7 @@ class Part(BoundedReplay):
         info: the stream in the time index.
         channel: where it is played.
         stream_id: the stream there.
-        begin: tells where a replay of it can begin that is to begin at ``cursor``.
+        recordings: what the catalog has of it.
     """
 
     def __init__(
@@ -42,11 +43,11 @@ class Part(BoundedReplay):
         info: StreamInfo,
         channel: str,
         stream_id: int,
-        begin: Callable[[Part], int],
+        recordings: Recordings,
     ) -> None:
         super().__init__(pacer, track, slot, info.recording_id, channel, stream_id)
         self.infos = [info]
-        self._find_begin = begin
+        self._recordings = recordings
         self.cursor = info.start_position
         self.limit = info.start_position
         """Up to where it was told to the track, at times still to come."""
@@ -181,6 +182,7 @@ class Part(BoundedReplay):
         """Its replay ended with an error: go on after a while from what was published."""
         sent = self.sent
         self.error = error
+        self._recordings.forget(self.recording_id)
         self._pacer.replay_failed(error)
         self.stop_replay()
         self.cursor = sent
@@ -188,10 +190,13 @@ class Part(BoundedReplay):
 
     def _begin(self) -> None:
         try:
-            self.cursor = self.begun = self._find_begin(self)
-            if self.stop is not None and self.cursor >= self.limit:
-                self._pass()  # what there was, was purged
+            begin, end = self._recordings.span_of(self)
+            told = max(self.limit, self.stop or 0)
+            self.cut_at = end if end is not None and end < told else None
+            if (self.stop is not None and begin >= self.limit) or (end is not None and begin >= end):
+                self._pass()  # what there was, was purged, or was lost
                 return
+            self.cursor = self.begun = begin
             self._add_counter()
         except UnknownRecordingError:
             self._pass()
@@ -212,12 +217,13 @@ class Part(BoundedReplay):
             self._give_up()
             self.stage = Stage.IDLE
             return
-        if stop is None or sent < stop or self.position < stop:
+        end = stop if self.cut_at is None else self.cut_at
+        if stop is None or end is None or sent < end or self.position < end:
             return
         # Without its counter a replay that has come to the counter's last value ends, and takes nothing back.
         self._let_go_of_counter()
         self.cursor = self.limit = max(stop, self.limit)
-        self._drained_at = self.cursor
+        self._drained_at = self.cursor if self.cut_at is None else self.cut_at
         self.stage = Stage.DRAINING
 
     def drained(self, readers: dict[tuple[int, int], int]) -> None:

@@ -46,9 +46,21 @@ class Recordings:
         """All may have changed."""
         self._known = {}
 
-    def begin_of(self, part: Part) -> int:
-        """Where a replay of a part can begin: at a message, and not in what was purged."""
+    def span_of(self, part: Part) -> tuple[int, int | None]:
+        """Where a replay of a part can begin, at a message, and not in what was purged; and where its recording ends.
+
+        Returns:
+            The two positions; the end is None while it is recorded.
+
+        Raises:
+            UnknownRecordingError: no such recording.
+        """
         recording = self.find(part.recording_id)
+        if recording.is_active and part.stop is not None:
+            recording = self._known[part.recording_id] = find_recording(self._archive_dir, part.recording_id)
+        end = None if recording.is_active else recording.stop_position
         if part.cursor <= recording.start_position:
-            return recording.start_position
-        return max(part.start, message_begin(self._archive_dir, recording, part.cursor, part.limit))
+            return recording.start_position, end
+        if end is not None and part.cursor >= end:
+            return part.cursor, end
+        return max(part.start, message_begin(self._archive_dir, recording, part.cursor, part.limit)), end

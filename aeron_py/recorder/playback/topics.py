@@ -173,6 +173,10 @@ def latest_message(
         position: the end of a frame.
     """
     start = max(start, recording.start_position)
+    if not recording.is_active and position > recording.stop_position:
+        # It has less than the journal tells, as after a power cut.
+        position = recording.stop_position
+        previous = (position - 1) & -recording.term_buffer_length
     begin = max(previous, start)
     while position > start:
         found: Value | None = None
