@@ -43,8 +43,9 @@ class AsyncRecording:
 
     async def stop(self) -> bool:
         """Stop it; returns whether the archive still listened."""
+        stopped = await self._archive.try_stop_recording_subscription(self.subscription_id)
         self._stopped = True
-        return await self._archive.try_stop_recording_subscription(self.subscription_id)
+        return stopped
 
     async def __aenter__(self) -> Self:
         return self
@@ -167,8 +168,8 @@ class AsyncReplay:
         if self._stopped:
             await checkpoint()
             return
-        self._stopped = True
         await self._archive.stop_replay(self.replay_session_id)
+        self._stopped = True
 
     def stop_soon(self) -> None:
         """Ask the archive to stop it, without waiting for an answer."""

@@ -190,6 +190,33 @@ async def test_what_was_cancelled_while_it_began_is_stopped(node: aeron.Archivin
                 await anyio.sleep(0.01)
 
 
+async def test_a_stop_that_was_cancelled_is_made_up_for_at_the_end_of_the_block(
+    node: aeron.ArchivingMediaDriver,
+) -> None:
+    async with session(node) as (client, archive):
+        stream_id, replayed = next(stream_ids), next(stream_ids)
+        with anyio.fail_after(LONG):
+            async with (
+                archive.record("aeron:ipc", stream_id) as recording,
+                client.add_exclusive_publication("aeron:ipc", stream_id) as publication,
+            ):
+                position = await publication.send(b"0", wait_connected=True)
+                recording_id = await archive.await_recorded(publication, position, timeout=LONG)
+                replay = await archive.start_replay(recording_id, "aeron:ipc", replayed)
+                # Not by its own subscription, which would stop it.
+                async with client.add_subscription(replay.subscription_channel, replayed) as subscription:
+                    async with replay:
+                        await subscription.receive()
+                        with anyio.move_on_after(0):
+                            await replay.stop()
+                    while any(not image.is_end_of_stream for image in subscription.images):
+                        await anyio.sleep(0.01)
+                with anyio.move_on_after(0):
+                    await recording.stop()
+            while [s for s in await archive.list_recording_subscriptions() if s.stream_id == stream_id]:
+                await anyio.sleep(0.01)
+
+
 async def test_refusals_read_like_advice(node: aeron.ArchivingMediaDriver) -> None:
     async with session(node) as (client, archive):
         _, recording_id, _ = await recorded(client, archive, 1)
