@@ -41,7 +41,7 @@ class Ticks(Iterator[Tick]):
         runs = self._index._runs
         # Not the last one that had begun: a recorder begins a journal before it ends the one before.
         going_on = (i for i, run in enumerate(runs) if run.end_ns is not None and run.end_ns >= self._from_ns)
-        return next(going_on, max(0, len(runs) - 1))
+        return self._index._gone + next(going_on, max(0, len(runs) - 1))
 
     def __iter__(self) -> Self:
         return self
@@ -102,11 +102,20 @@ class Ticks(Iterator[Tick]):
         return []
 
     def _current(self) -> Run | None:
-        runs = self._index._runs
-        if self._run >= len(runs):
-            with self._index._lock:
-                self._index._refresh()
-        return runs[self._run] if self._run < len(runs) else None
+        index = self._index
+        with index._lock:
+            if self._run >= index._gone + len(index._runs):
+                index._refresh()
+            if self._run < index._gone:
+                self._leave_run(index._gone)
+            place = self._run - index._gone
+            return index._runs[place] if place < len(index._runs) else None
+
+    def _leave_run(self, following: int) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        self._run = following
 
     def _open(self, run: Run) -> RecordingReader | None:
         if self._reader is None and run.begin_ns is not None:
@@ -125,12 +134,9 @@ class Ticks(Iterator[Tick]):
             self._index._refresh()
             if run.end > end:
                 return True
-            if self._run + 1 >= len(self._index._runs):
+            if self._run + 1 >= self._index._gone + len(self._index._runs):
                 return False
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
-        self._run += 1
+            self._leave_run(self._run + 1)
         return True
 
     def _decode(self, batch: RecordedBatch, run: Run) -> list[Tick]:

@@ -57,6 +57,8 @@ class TimeIndex(Closing):
         self._counters = counters
         self._lock = threading.RLock()
         self._runs: list[Run] = []
+        # How many were before them, and are gone for good.
+        self._gone = 0
         self._ticks: weakref.WeakSet[Ticks] = weakref.WeakSet()
         self._finds = recordings is None
         self._asked = 0.0
@@ -95,15 +97,20 @@ class TimeIndex(Closing):
     # -- the chain
 
     def _add(self, recording: RecordingDescriptor) -> None:
-        self._runs.append(self._run(recording, len(self._runs)))
+        self._runs.append(self._run(recording, self._gone + len(self._runs) << _RUN_BITS))
 
-    def _run(self, recording: RecordingDescriptor, place: int) -> Run:
-        return Run(self._archive_dir, recording, place << _RUN_BITS, self._counters)
+    def _run(self, recording: RecordingDescriptor, base: int) -> Run:
+        return Run(self._archive_dir, recording, base, self._counters)
 
     def _find(self) -> None:
+        found = {recording.recording_id: recording for recording in journal_recordings(self._archive_dir)}
+        # The archive purged them: their files do not come back, as those of a volume that is away do.
+        while self._runs and self._runs[0].recording.recording_id not in found and self._runs[0].forget_if_purged():
+            self._runs.pop(0)
+            self._gone += 1
         known = {run.recording.recording_id for run in self._runs}
-        for recording in journal_recordings(self._archive_dir):
-            if recording.recording_id not in known:
+        for recording_id, recording in found.items():
+            if recording_id not in known:
                 self._add(recording)
         self._asked = time.monotonic()
 
@@ -125,7 +132,7 @@ class TimeIndex(Closing):
             self._looked = now
             for place, run in enumerate(self._runs):
                 if run.forget_if_purged() and run.is_back():
-                    self._runs[place] = self._run(run.recording, place)
+                    self._runs[place] = self._run(run.recording, run.base)
         for run in self._runs:
             run.refresh()
         if self._finds and not self.is_live and now > self._asked + _ASK_CATALOG:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import random
 import shutil
@@ -14,6 +15,7 @@ import pytest
 
 from aeron_py.errors import ClosedError, UnknownRecordingError
 from aeron_py.recorder import Tick, TimeIndex
+from aeron_py.recorder._run import Run
 from aeron_py.recorder.entries import EntryKind
 from tests.recorded_files import RecordedFiles
 from tests.recorder.journals import NOON, SECOND, History, JournalFiles, save_all, stream
@@ -284,6 +286,41 @@ def test_a_journal_that_is_deleted_meanwhile(tmp_path: Path) -> None:
             stream: places for stream, places in history.at(at).items() if stream >> 32
         }
         assert as_model(index.ticks_before(at + 1, 10)) == history.ticks[-10:]
+
+
+def test_journals_that_are_purged_leave_nothing(tmp_path: Path) -> None:
+    """As a recorder that rotates for months has it: ticks go on and indexes stay, what was before is forgotten."""
+    journals: list[JournalFiles] = []
+    with TimeIndex.open(begun(tmp_path, journals, 0)) as index:
+        ticks = index.ticks(0)
+        read = list(ticks)
+        for number in range(1, 20):
+            begun(tmp_path, journals, number)
+            wait_until(lambda n=number: index.streams[-1].journal == n)  # type: ignore[misc]
+            read += ticks.read(100)
+            gc.collect()
+            assert sum(isinstance(each, Run) and each._archive_dir == tmp_path for each in gc.get_objects()) <= 3
+        assert [tick.positions for tick in read] == [((number << 32, 32),) for number in range(20)]
+        # One that was opened when the first of them were gone says the same of those that are there.
+        assert [each.index for each in index.streams] == [number << 32 for number in range(18, 20)]
+        assert list(index.ticks(0)) == read[-2:]
+        assert index.ticks_before(2 * NOON, 2) == read[-2:]
+
+
+def begun(directory: Path, journals: list[JournalFiles], number: int) -> Path:
+    """Begin one more journal; the one before the last is purged."""
+    journal = JournalFiles(directory, number, at=NOON + number * SECOND)
+    journal.image()
+    journal.open_stream(stream(0))
+    journal.time += 1
+    journal.tick({0: 32})
+    journals.append(journal)
+    for purged in journals[:-2]:
+        for path in directory.glob(f"{purged.files.recording_id}-*.rec"):
+            path.unlink()
+    del journals[:-2]
+    save_all(journals, stopped=False)
+    return directory
 
 
 def test_a_journal_begins_before_the_one_before_ends(tmp_path: Path) -> None:
