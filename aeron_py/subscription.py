@@ -190,6 +190,9 @@ class Subscription(Owner):
             # What is read ahead stays with the poller, so that whoever leaves the loop leaves nothing behind in here.
             message = self._poller.take()
             if message is not None:
+                if until is not None and not had_image:
+                    had_image = True
+                    _ = self.images  # one that was seen leaves behind where it ended
                 yield message
                 if until is not None and message.position >= until:
                     return

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -127,6 +129,32 @@ def test_messages_until_a_position_after_padding_whose_publisher_has_gone(pair: 
     publication.close()
     wait_until(lambda: not subscription.images)
     assert next(messages, None) is None
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_messages_until_a_position_of_a_publisher_that_came_late_and_went_unlooked_at(pair: Pairs, ends: bool) -> None:
+    subscription = pair.subscription()
+
+    def publish(count: int) -> None:
+        # In the only turn without a message, so that nothing looks for its image before there is one.
+        if count == 0 and not end:
+            with pair.publication(subscription.stream_id) as publication:
+                send(publication, b"last")
+                publication.try_claim(100).abort()
+                end.append(publication.position)
+
+    end: list[int] = []
+    meanwhile = cast(IdleStrategy, SimpleNamespace(idler=lambda: SimpleNamespace(idle=publish)))
+    until = 64 + 160 if ends else 10_000
+    messages = subscription.messages(until=until, timeout=30, idle_strategy=meanwhile)
+    assert next(messages).payload == b"last"
+    assert end == [64 + 160]
+    wait_until(lambda: not subscription.poll_messages() and not subscription.is_connected)
+    if ends:
+        assert next(messages, None) is None
+    else:
+        with pytest.raises(NotConnectedError, match="before position"):
+            next(messages)
 
 
 def test_what_messages_read_ahead_is_not_lost(pair: Pairs) -> None:
