@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from aeron_py.archive.catalog import find_recording
 from aeron_py.archive.reader import RecordingReader
 from aeron_py.archive.requests import get_start_position, get_stop_position
-from aeron_py.errors import AeronError
+from aeron_py.errors import AeronError, UnknownRecordingError
 from aeron_py.recorder.asking import Asking
 from aeron_py.recorder.entries import StreamInfo
 from aeron_py.recorder.names import TopicName
@@ -115,10 +115,18 @@ class Telling:
             return max(start, told)
         # The one before may have been cut off in the middle of a message, which is whole in this one.
         try:
+            if not self._is_of_one(by, recording_id):
+                return start
             return max(start, whole_until(self._archive_dir, by, told))
+        except UnknownRecordingError:
+            return start  # purged: nothing that it had can come twice
         except AeronError as error:
             self._say(f"recording {by} can't be read, perhaps a message is missing at its end: {error}")
             return told
+
+    def _is_of_one(self, *recording_ids: int) -> bool:
+        """Whether recordings of one stream and session are of one publication: publishers may choose their session."""
+        return len({find_recording(self._archive_dir, each).initial_term_id for each in recording_ids}) == 1
 
     def open(
         self, recording_id: int, name: TopicName, channel: str, key: tuple[int, int], rule: Rule | None = None

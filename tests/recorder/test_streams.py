@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from aeron_py import Client, ExclusivePublication, MediaDriver, SettingError
+from aeron_py import Client, DriverError, ExclusivePublication, MediaDriver, SettingError
 from aeron_py.archive.catalog import read_catalog
 from aeron_py.recorder.config import load
 from aeron_py.recorder.discovery import PUBLISHER_POSITION
@@ -119,6 +119,34 @@ def test_a_publication_of_its_own_driver_that_nobody_else_hears(place: Place, ch
         end = send(publication, b"heard")
         wait_until(lambda: [each[::2] for each in history(place.archive_dir).get(topic, ())] == [(recording_id, end)])
     assert payloads(place.archive_dir, stream_id) == [b"heard"]
+
+
+@pytest.mark.parametrize("purged", [False, True])
+def test_a_publisher_comes_back_with_the_session_of_its_choice(place: Place, purged: bool) -> None:
+    stream_id = next_stream()
+    topic = f"pubsub:back/{stream_id}"
+
+    def publisher() -> ExclusivePublication | None:
+        # The driver keeps the one before for a moment.
+        with contextlib.suppress(DriverError):
+            channel = f"aeron:ipc?alias={topic}|session-id={stream_id}"
+            return place.near.add_exclusive_publication(channel, stream_id)
+        return None
+
+    expected: list[tuple[int, int, int]] = []
+    for messages in (10, 5):
+        with wait_until(publisher, TIMEOUT) as publication:
+            recording_id = publication.await_recorder(TIMEOUT)
+            wait_until(lambda p=publication: p.is_connected, TIMEOUT)  # type: ignore[misc]
+            for _ in range(messages):
+                end = send(publication, b"once")
+            expected.append((recording_id, 0, end))
+            wait_until(lambda: history(place.archive_dir).get(topic) == expected, TIMEOUT)
+        wait_until(lambda: topic not in topics(place), TIMEOUT)
+        if purged:
+            keeper = place.recorder._keeper
+            assert keeper is not None
+            keeper._archive.purge_recording(recording_id)
 
 
 def test_two_topics_on_one_stream_are_told_apart(place: Place) -> None:
