@@ -163,3 +163,30 @@ def test_what_was_played_was_purged_meanwhile(
             got = listeners.poll()
             assert 0 < len(got[CAMERA]) < 50
             assert got[CAMERA] == recording.sent[CAMERA][-len(got[CAMERA]) :]
+
+
+def test_a_file_that_can_not_be_read_stops_no_other_topic(
+    node: ArchivingMediaDriver,
+    module_client: Client,
+    module_archive: Archive,
+    recording: Recording,
+    index: TimeIndex,
+) -> None:
+    _, recording_id, _ = recording.open[CAMERA]
+    for _ in range(6):
+        recording.batch(CAMERA, RADAR, length=3000)
+    recording.close()
+    file = node.archive_dir / f"{recording_id}-0.rec"
+    aside = file.with_suffix(".aside")
+    with Session(module_client, module_archive, node.archive_dir, index=index, pos=recording.times[2]) as session:
+        file.rename(aside)
+        file.mkdir()
+        try:
+            listeners = listen(session)
+            session.state = "play"
+            wait_until(lambda: len(listeners.poll()[RADAR]) == 3, TIMEOUT)
+        finally:
+            file.rmdir()
+            aside.rename(file)
+        with listeners:
+            listeners.await_all({topic: sent[3:] for topic, sent in recording.sent.items()})

@@ -282,9 +282,10 @@ class Pacer(Owner):
         """Trouble with one session stops no other; it is told once."""
         try:
             return act(*arguments)
-        except AeronError as error:
-            if not self._stop and error.message != self._told:
-                self._told = error.message
+        except (AeronError, OSError) as error:
+            text = error.message if isinstance(error, AeronError) else str(error)
+            if not self._stop and text != self._told:
+                self._told = text
                 _log.warning("playback: %s", error)
             return None
 

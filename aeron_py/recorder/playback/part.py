@@ -202,6 +202,8 @@ class Part(BoundedReplay):
             self._pass()
         except AeronError as error:
             self.failed(error)
+        except OSError as error:
+            self.failed(AeronError(str(error), operation="playback"))
 
     def _pass(self) -> None:
         self.cursor = self.limit = max(self.limit, self.stop or 0)
