@@ -103,8 +103,10 @@ int shim_watch_entry_is_ready(const shim_watch_entry_t *entry)
     }
 }
 
+/* 1 when what the waiter still counts on has gone since it looked. */
 static int arm_images(shim_watch_entry_t *entry, aeron_subscription_t *subscription)
 {
+    size_t ended = 0;
     aeron_image_list_t *volatile list;
     AERON_GET_ACQUIRE(list, subscription->conductor_fields.image_lists_head.next_list);
 
@@ -144,12 +146,13 @@ static int arm_images(shim_watch_entry_t *entry, aeron_subscription_t *subscript
         parked->position = position;
         parked->frame_length = (const int32_t *)(const void *)(term + (position & image->term_length_mask));
         parked->was_ended = position >= end_position;
+        ended += parked->was_ended ? 1 : 0;
         parked->bell = shim_bell_arm(image->metadata, entry->name);
         entry->eager = entry->eager || NULL == parked->bell;
     }
 
     aeron_subscription_propose_last_image_change_number(subscription, list->change_number);
-    return 0;
+    return (1 == entry->wanted && 0 == entry->images_count) || (2 == entry->wanted && ended == entry->images_count);
 }
 
 int shim_watch_entry_arm(shim_watch_entry_t *entry, int64_t wanted)
@@ -160,12 +163,15 @@ int shim_watch_entry_arm(shim_watch_entry_t *entry, int64_t wanted)
     switch (entry->kind)
     {
         case SHIM_WATCH_SUBSCRIPTION:
+        {
             entry->eager = entry->missed >= MISSED_LIMIT;
-            if (arm_images(entry, entry->object) < 0)
+            const int armed = arm_images(entry, entry->object);
+            if (0 != armed)
             {
-                return -1;
+                return armed;
             }
             break;
+        }
 
         case SHIM_WATCH_PUBLICATION:
             entry->position = aeron_publication_position(entry->object);

@@ -109,7 +109,7 @@ class Waiter:
         """Until there is something to see, or what is waited for was closed. Always a checkpoint.
 
         Args:
-            wanted: the least value of a counter; 1 for a publication that waits for its first subscriber.
+            wanted: the least value of a counter; of publications and subscriptions see ``shim_watch_park``.
 
         Raises:
             BusyError: another task waits here.

@@ -33,6 +33,7 @@ _ATTEMPTS = 3
 
 # Seconds until it looks again whether the live stream has come while it waits for the replay.
 _LOOK_AGAIN = 0.25
+_GONE = 1  # for shim_watch_park
 
 
 class AsyncJoin:
@@ -126,7 +127,7 @@ class AsyncJoin:
                 self._stop()
                 await checkpoint()
             else:
-                await self._live._park()
+                await self._live._park(_GONE)
         elif self._replay is None:
             await self._start_replay()
         elif self._replay._has_ended():
@@ -141,7 +142,7 @@ class AsyncJoin:
                 # An image that nobody reads holds its publisher up, and then the replay has nothing to wake for.
                 unseen = self._live is not None and not self._live.images
                 with anyio.move_on_after(_LOOK_AGAIN if unseen else None):
-                    await self._replay._park()
+                    await self._replay._await_more()
 
     async def _is_near(self) -> bool:
         recorded = await self._archive.get_recording_position(self.recording_id)

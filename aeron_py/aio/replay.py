@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncRecording", "AsyncReplay", "AsyncReplaySubscription"]
 
-
 _LOOK_AGAIN = 0.25
+_ENDED = 2  # for shim_watch_park
 
 
 class AsyncRecording:
@@ -94,17 +94,22 @@ class AsyncReplaySubscription(AsyncSubscription):
                     if not self._archive.closed:
                         await self._archive._ask(requests.answer(self._recording_id, "replay"))
                     raise StopAsyncIteration
-                await self._park()
+                await self._await_more()
             return found[0]
 
+    async def _await_more(self) -> None:
+        """Until there is something to read, or it has ended, which may be since the caller looked."""
+        await self._park(_ENDED if self._image_seen else 0)
+
     async def _park(self, wanted: int = 0) -> None:
-        if self._image_seen or self.images or self._archive.closed:
+        if self._image_seen:
             await super()._park(wanted)
             return
         # When the archive gives up before the first message came, it tells the session alone.
         with anyio.move_on_after(_LOOK_AGAIN):
             await super()._park(wanted)
-        self._archive._session.check("replay")
+        if not self._archive.closed:
+            self._archive._session.check("replay")
 
     def _has_ended(self) -> bool:
         images = self.images

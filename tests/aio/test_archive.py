@@ -77,6 +77,30 @@ async def test_replay_is_left_early_and_stopped(node: aeron.ArchivingMediaDriver
         assert (await archive.list_recording(recording_id)).recording_id == recording_id
 
 
+async def test_replay_that_ends_after_it_was_looked_at(
+    node: aeron.ArchivingMediaDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with session(node) as (client, archive):
+        stream_id = next(stream_ids)
+        publication = await client.add_exclusive_publication("aeron:ipc", stream_id)
+        async with archive.record("aeron:ipc", stream_id):
+            with anyio.fail_after(LONG):
+                position = await publication.send(b"0", wait_connected=True)
+                recording_id = await archive.await_recorded(publication, position, timeout=LONG)
+                async with archive.replay(recording_id, "aeron:ipc", next(stream_ids)) as subscription:
+                    assert (await subscription.receive()).payload == b"0"
+                    look = subscription._has_ended
+
+                    def look_and_end() -> bool:
+                        ended = look()
+                        publication.close()
+                        wait_until(lambda: not subscription.images)
+                        return ended
+
+                    monkeypatch.setattr(subscription, "_has_ended", look_and_end)
+                    assert [message async for message in subscription] == []
+
+
 async def test_signals_come_as_they_happen(node: aeron.ArchivingMediaDriver) -> None:
     async with session(node) as (client, archive):
         seen: list[RecordingSignal | int] = []

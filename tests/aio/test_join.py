@@ -9,6 +9,7 @@ import pytest
 
 import aeron_py as aeron
 from tests.ports import free_port
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(170)
 
@@ -221,3 +222,32 @@ async def test_closed_while_it_begins(node: aeron.ArchivingMediaDriver) -> None:
                 await joined.aclose()
             assert joined._replay is None
             assert joined._live is None
+
+
+async def test_live_that_is_lost_after_it_was_looked_at(
+    node: aeron.ArchivingMediaDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream_id = next(stream_ids)
+    async with (
+        aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client,
+        client.archive(node.archive_context(), timeout=LONG) as archive,
+        archive.record("aeron:ipc", stream_id),
+    ):
+        publication = await client.add_exclusive_publication("aeron:ipc", stream_id)
+        with anyio.fail_after(LONG):
+            position = await publication.send(b"first", wait_connected=True)
+            recording_id = await archive.await_recorded(publication, position, timeout=LONG)
+            async with archive.join(recording_id, "aeron:ipc", stream_id) as joined:
+                await until_live(joined, publication, 0)
+                await joined.receive()
+                live = joined._live
+                assert live is not None
+                park = live._park
+
+                async def lose_and_park(wanted: int = 0) -> None:
+                    publication.close()
+                    wait_until(lambda: not live.images)
+                    await park(wanted)
+
+                monkeypatch.setattr(live, "_park", lose_and_park)
+                assert [message async for message in joined] == []
