@@ -6,6 +6,7 @@ import os
 import threading
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from aeron_py._owner import Handle
 
@@ -18,10 +19,14 @@ class Arrival:
     Args:
         fd: the queue's descriptor, an eventfd; a duplicate is kept, so that it can be closed under a waiting task.
         parent: the handle that the queue belongs to.
+
+    Attributes:
+        count: of what has happened: who looks in several steps notes it before, for :meth:`wait`.
     """
 
     def __init__(self, fd: int, parent: Handle) -> None:
         self._fd = os.dup(fd)
+        self.count = 0
         self._released = False
         self._thread = threading.get_ident()
         self._leader: anyio.CancelScope | None = None
@@ -38,12 +43,18 @@ class Arrival:
             else:
                 os.eventfd_write(fd, 1)
 
-    async def wait(self) -> None:
-        """Until something happened. A checkpoint. Look before: what was taken out already doesn't wake.
+    async def wait(self, seen: int) -> None:
+        """Until something happened that the caller has not looked for. A checkpoint.
+
+        Args:
+            seen: the count when the caller began to look: what was taken out while it looked doesn't wake it any more.
 
         Raises:
             ClosedError: it was closed before; when closed meanwhile, this returns.
         """
+        if seen != self.count:
+            await checkpoint()
+            return
         scope = anyio.CancelScope()
         with self._lock:
             self._handle.get("wait")
@@ -65,6 +76,7 @@ class Arrival:
 
     def happened(self) -> None:
         """Wake all: somebody took something out of the queue that may be theirs. Another thread wakes nobody."""
+        self.count += 1
         if threading.get_ident() != self._thread:
             return
         if self._leader is not None:

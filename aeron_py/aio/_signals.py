@@ -26,9 +26,10 @@ class Signals(AsyncIterator[RecordingSignalEvent]):
         archive = self._archive
         await checkpoint()
         while True:
+            seen = archive._arrival.count
             archive._drain()
             if self.ready:
                 return self.ready.popleft()
             archive._session.raise_late("recording_signals")
             archive._check("recording_signals")
-            await archive._arrival.wait()
+            await archive._arrival.wait(seen)

@@ -91,7 +91,7 @@ class AsyncArchive(ReplayCalls, ReplicationCalls, Owner):
             await checkpoint()
             with anyio.move_on_after(limit):
                 while not session.poll_connected():
-                    await arrival.wait()
+                    await arrival.wait(arrival.count)
             if not session.poll_connected():
                 raise session.connect_timed_out(limit)
             session.on_taken = arrival.happened
@@ -139,14 +139,14 @@ class AsyncArchive(ReplayCalls, ReplicationCalls, Owner):
         session, progress = self._session, 0
         with anyio.move_on_after(limit) as scope:
             while True:
-                done = session.step(call)
+                done, seen = session.step(call), self._arrival.count
                 self._took()
                 if done:
                     return
                 if len(call.response.records) != progress:
                     progress = len(call.response.records)
                     scope.deadline = anyio.current_time() + limit
-                await (self._arrival.wait() if call.sent else anyio.sleep(_RETRY))
+                await (self._arrival.wait(seen) if call.sent else anyio.sleep(_RETRY))
         raise TimedOutError(
             f"the archive at {session.where} did not answer within {limit:g} s", operation=call.request.name
         )

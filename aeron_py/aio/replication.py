@@ -98,10 +98,11 @@ class AsyncReplication(ReplicationProgress["AsyncArchive"]):
         await anyio.lowlevel.checkpoint()
         with anyio.move_on_after(limit):
             while True:
+                seen = self.archive._arrival.count
                 self.archive._check(operation)
                 if done():
                     return
-                await self.archive._arrival.wait()
+                await self.archive._arrival.wait(seen)
         raise self._late(operation, limit or 0.0)
 
     async def __aenter__(self) -> Self:

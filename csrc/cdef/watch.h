@@ -46,7 +46,8 @@ int shim_watch_entry_fd(const shim_watch_entry_t *entry);
 
 /* Looks and parks: 1 there is something at once (not parked), 0 parked, -1 detached. By the thread that uses the object.
  * wanted: the least value of a counter. Of a publication: 0 room, or nobody to have room for; 1 a subscriber and room;
- * 2 a subscriber. Of a subscription: what is news also when it came before this: 1 no image, 2 none that has not ended. */
+ * 2 a subscriber. Of a subscription, what is news also when it came before this: 1 no image, 2 none that has not
+ * ended. */
 int shim_watch_park(shim_watch_entry_t *entry, int64_t wanted);
 
 /* Takes the entry out of the watcher's sight: when this returns, the watcher doesn't look at the object any more. */

@@ -139,6 +139,29 @@ async def test_what_a_finished_replay_took_wakes_who_waits_for_it(node: aeron.Ar
             await archive.stop_recording("aeron:ipc", stream_id)
 
 
+async def test_a_signal_that_is_taken_while_it_is_looked_for(
+    node: aeron.ArchivingMediaDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with session(node) as (client, archive):
+        stream_id, signals = next(stream_ids), archive.recording_signals()
+        check = archive._check
+        asked = []
+
+        def ask_and_check(operation: str) -> None:
+            # After it has looked for signals: the check takes one.
+            if not asked:
+                asked.append(requests.start_recording("aeron:ipc", stream_id, LOCAL, False))
+                archive._session.send_and_forget(asked[0])
+                wait_until(lambda: archive._session.drain() or archive._session.signals, LONG)
+            check(operation)
+
+        async with client.add_publication("aeron:ipc", stream_id):
+            monkeypatch.setattr(archive, "_check", ask_and_check)
+            with anyio.fail_after(LONG):
+                assert (await anext(signals)).signal is RecordingSignal.START
+            await archive.stop_recording("aeron:ipc", stream_id)
+
+
 async def test_calls_at_once_get_their_own_answers(node: aeron.ArchivingMediaDriver) -> None:
     async with session(node) as (client, archive):
         made = [await recorded(client, archive, count) for count in (1, 2, 3)]
