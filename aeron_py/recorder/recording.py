@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING
 
 from aeron_py.archive.recordings import RecordingDescriptor, SourceLocation
@@ -144,9 +144,10 @@ class RecordingSet:
                 self._asking.guarded(stopped.name, self._on_stopped, stopped)
             for published in publications.came:
                 self._asking.guarded(published.name, self._on_published, published)
+            # What began and ended between two looks is older than what is there.
+            self._take_signals({each.recording_id for each in recordings.came})
             for recording in recordings.came:
                 self._asking.guarded(recording.name, self._on_recording, recording)
-            self._take_signals()
             self._look_after_ended()
             self._purge_unwanted()
             busy = self._start()
@@ -240,11 +241,12 @@ class RecordingSet:
             self._unrecorded[key] = session
             self._arm(session.place)
 
-    def _take_signals(self) -> None:
-        """Recordings that began and ended between two looks."""
+    def _take_signals(self, there: Container[int]) -> None:
+        """Recordings that began and ended between two looks: none of those that were there at the last one."""
         for signal in self._archive.recording_signals():
             self._quick_until = time.monotonic() + _QUICK
-            if signal.signal == RecordingSignal.STOP and signal.recording_id not in self._seen:
+            known = signal.recording_id in there or signal.recording_id in self._seen
+            if signal.signal == RecordingSignal.STOP and not known:
                 self._asking.guarded(f"recording {signal.recording_id}", self._take_over_one, signal.recording_id)
 
     def _take_over_one(self, recording_id: int) -> None:

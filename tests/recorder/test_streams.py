@@ -149,6 +149,36 @@ def test_a_publisher_comes_back_with_the_session_of_its_choice(place: Place, pur
             keeper._archive.purge_recording(recording_id)
 
 
+def test_publishers_that_came_and_went_unseen_are_told_in_their_order(place: Place) -> None:
+    """While the recorder is held up, as when it ends a volume; the last of them is still there."""
+    stream_id = next_stream()
+    topic = f"pubsub:short/{stream_id}"
+
+    def publish(message: bytes) -> ExclusivePublication:
+        publication = place.near.add_exclusive_publication(f"aeron:ipc?alias={topic}", stream_id)
+        recording_id = publication.await_recorder(TIMEOUT)
+        wait_until(lambda: publication.is_connected, TIMEOUT)
+        expected.append((recording_id, 0, send(publication, message)))
+        return publication
+
+    expected: list[tuple[int, int, int]] = []
+    with publish(b"known from now on"):
+        wait_until(lambda: topic in topics(place), TIMEOUT)
+    wait_until(lambda: history(place.archive_dir).get(topic) == expected, TIMEOUT)
+    wait_until(lambda: topic not in topics(place), TIMEOUT)
+    recording = place.recorder._recording
+    assert recording is not None
+    with recording.lock:
+        for message in (b"1", b"2"):
+            publish(message).close()
+            wait_until(lambda: not any(each.is_active for each in recordings(place.archive_dir, stream_id)), TIMEOUT)
+        last = publish(b"3")
+    with last:
+        wait_until(lambda: len(history(place.archive_dir)[topic]) == 4, TIMEOUT)
+        assert [each[0] for each in history(place.archive_dir)[topic]] == [each[0] for each in expected]
+        wait_until(lambda: history(place.archive_dir)[topic] == expected, TIMEOUT)
+
+
 def test_two_topics_on_one_stream_are_told_apart(place: Place) -> None:
     stream_id = next_stream()
     with contextlib.ExitStack() as stack:
