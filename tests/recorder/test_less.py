@@ -138,7 +138,7 @@ def test_what_was_played_was_purged_meanwhile(
     index: TimeIndex,
     speed: float | str,
 ) -> None:
-    """The session goes back to the beginning: it plays what is left."""
+    """The session goes back to the beginning: it plays what is left; and all, when it has come back, as volumes do."""
     publication, recording_id, _ = recording.open[CAMERA]
     for _ in range(50):
         recording.batch(CAMERA, length=3000)
@@ -154,8 +154,8 @@ def test_what_was_played_was_purged_meanwhile(
         assert base > 0
         wait_until(lambda: not any(each.listening for each in session.topics.values()), TIMEOUT)
         wait_until(lambda: not any(each.leaving for each in session.topics.values()), TIMEOUT)
-        module_archive.purge_segments(recording_id, base)
-        session.pos = recording.times[0]
+        module_archive.detach_segments(recording_id, base)
+        session.pos = recording.times[0] - 1
         session.speed = speed
         with listen(session) as listeners:
             session.state = "play"
@@ -163,6 +163,12 @@ def test_what_was_played_was_purged_meanwhile(
             got = listeners.poll()
             assert 0 < len(got[CAMERA]) < 50
             assert got[CAMERA] == recording.sent[CAMERA][-len(got[CAMERA]) :]
+            listeners.forget()
+            module_archive.attach_segments(recording_id)
+            session.pos = index.begin_ns or 0
+            session.state = "play"
+            wait_until(lambda: ended(session, listeners), TIMEOUT)
+            listeners.await_all(recording.sent)
 
 
 def test_a_file_that_can_not_be_read_stops_no_other_topic(

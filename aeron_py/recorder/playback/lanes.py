@@ -244,6 +244,7 @@ class Lanes:
             image: where the streams stood then.
             read: how far subscribers are, see :meth:`read_up`.
         """
+        self.recordings.forget_all()  # what lies there may have gone, or come back, since it was played
         for part in self.parts:
             part.live = False
             part.seek(part.position_in(image), read)
