@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import time
 from dataclasses import dataclass
@@ -289,7 +290,11 @@ class History(Closing):
         recording = find_recording(self._archive_dir, stretch.recording.recording_id)
         if recording.is_active:
             return running_archive(self._archive_dir) is not None
-        return reader.position < min(reader.limit, recording.stop_position)
+        # Read on as one that has stopped: what is no whole message at its end never will be.
+        self.stretches[self._next] = dataclasses.replace(stretch, start=reader.position, recording=recording)
+        reader.close()
+        self._reader = None
+        return True
 
 
 def _counters(archive_dir: str | os.PathLike[str]) -> CountersFile | None:
