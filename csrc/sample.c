@@ -127,7 +127,8 @@ int shim_sample_create(
     aeron_counters_reader_t *reader,
     aeron_exclusive_publication_t *publication,
     int64_t interval_ns,
-    int64_t image_frequency)
+    int64_t image_frequency,
+    int64_t after_ns)
 {
     aeron_publication_constants_t constants;
     aeron_counters_reader_buffers_t buffers;
@@ -160,6 +161,7 @@ int shim_sample_create(
     created->notify_fd = -1;
     created->image_position = -1;
     created->record_position = -1;
+    created->time_ns = after_ns;
 
     /* So that each later entry has an image before it. */
     const int64_t result = sample_write_image(created);
@@ -361,6 +363,7 @@ void shim_sample_statistics(shim_sample_t *sample, shim_sample_statistics_t *sta
     *statistics = sample->statistics;
     statistics->cpu_ns = 0 == pthread_getcpuclockid(sample->thread, &clock) ? clock_ns(clock) : 0;
     statistics->open = sample->open;
+    statistics->time_ns = sample->time_ns;
     statistics->unattached = sample->unattached;
     pthread_mutex_unlock(&sample->lock);
 }

@@ -73,6 +73,8 @@ class JournalWriter(Owner):
         image_frequency: bytes of journal from image to image; 0 writes none but the first. A seek reads at most that
             much, and a term.
         archive_dir: of the archive, for :meth:`flush`.
+        after_ns: all its entries are after this time, nanoseconds since 1970, whatever became of the clock: that of the
+            last entry of the journal with which it goes on.
         timeout: seconds that anything here may wait for the archive; None for the client's ``driver_timeout``.
 
     Attributes:
@@ -95,10 +97,12 @@ class JournalWriter(Owner):
         sample_interval: Duration = 0.001,
         image_frequency: int = 1 << 20,
         archive_dir: str | os.PathLike[str] | None = None,
+        after_ns: int = 0,
         timeout: Duration | None = None,
     ) -> None:
         interval = max(1, nanoseconds(sample_interval, "sample_interval"))
         images = as_int(image_frequency, "image_frequency", 0, 1 << 62)
+        after = as_int(after_ns, "after_ns", 0, 1 << 62)
         self._timeout = client.driver_timeout if timeout is None else seconds(timeout, "timeout")
         self._lock = threading.Lock()
         self._flush_lock = threading.Lock()
@@ -115,18 +119,18 @@ class JournalWriter(Owner):
             self.recording_id = archive.await_recorded(self._publication, timeout=self._timeout)
             self._archive_id = archive.archive_id
             self._client = client
-            self._handle = self._start(interval, images)
+            self._handle = self._start(interval, images, after)
         except BaseException:
             self._publication.close()
             raise
 
-    def _start(self, interval_ns: int, image_frequency: int) -> Handle:
+    def _start(self, interval_ns: int, image_frequency: int, after_ns: int) -> Handle:
         out = ffi.new("shim_sample_t **")
         reader = lib.aeron_counters_reader(self._client._handle.get("JournalWriter"))
 
         def started() -> bool | None:
             with self._publication._handle.using("JournalWriter") as publication:
-                if lib.shim_sample_create(out, reader, publication, interval_ns, image_frequency) < 0:
+                if lib.shim_sample_create(out, reader, publication, interval_ns, image_frequency, after_ns) < 0:
                     self._raise_if_lost("JournalWriter", last_error("JournalWriter"))
                     return None
             return True
@@ -266,6 +270,11 @@ class JournalWriter(Owner):
         with self._handle.using("positions") as sample:
             count = lib.shim_sample_positions(sample, indexes, positions, capacity)
         return dict(zip(indexes[0 : min(count, capacity)], positions[0 : min(count, capacity)], strict=True))
+
+    @property
+    def end_ns(self) -> int:
+        """The time of its last entry, nanoseconds since 1970."""
+        return int(self._statistics("end_ns").time_ns)
 
     def notify(self, eventfd: int, interval: Duration) -> None:
         """Have an eventfd written to at once, and when any counter came on the media driver.

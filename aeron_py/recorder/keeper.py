@@ -89,7 +89,7 @@ class Keeper:
         self._journal = self._new_journal()
         return self._journal
 
-    def _new_journal(self) -> JournalWriter:
+    def _new_journal(self, after_ns: int = 0) -> JournalWriter:
         config = self._config
         journal = JournalWriter(
             self._client,
@@ -99,6 +99,7 @@ class Keeper:
             sample_interval=config.sample_interval,
             image_frequency=config.image_frequency,
             archive_dir=config.archive_dir,
+            after_ns=after_ns,
         )
         journal.notify(self._news, config.look_interval)
         return journal
@@ -204,7 +205,7 @@ class Keeper:
             try:
                 journals = self.volumes.open_journals()
                 # Begun before the other ends, so that a follower sees no end, and hardly a tick is late.
-                following = self._new_journal()
+                following = self._new_journal(journal.end_ns)
                 try:
                     for each in recording.telling.recorded.values():
                         stopped_at = journal.close_stream(each.index)
@@ -215,7 +216,8 @@ class Keeper:
                     following.close()
                     raise
                 recording.telling.journal = self._journal = following
-                ended_ns = time.time_ns()
+                # Not before what it has, when the clock was set back.
+                ended_ns = self.volumes.free_end(max(time.time_ns(), journal.end_ns))
                 try:
                     journal.append(EntryKind.VOLUME, {"volume": volume_name(ended_ns), "ended_ns": ended_ns})
                     journal.flush()

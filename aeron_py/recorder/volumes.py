@@ -195,6 +195,12 @@ class Volumes:
 
     # -- rotation
 
+    def free_end(self, ended_ns: int) -> int:
+        """A time, this one or a little later, at which no other volume ended: their names have milliseconds."""
+        while (self.folder / f"{volume_name(ended_ns)}.json").exists():
+            ended_ns += 10**6
+        return ended_ns
+
     def rotate(self, ended_ns: int, journals: Sequence[RecordingDescriptor] | None = None) -> str:
         """End the open volume: write down what is in it.
 

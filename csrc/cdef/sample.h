@@ -14,17 +14,20 @@ typedef struct shim_sample_statistics_stct
     int64_t open;        /* streams */
     int64_t unattached;  /* streams whose counter is not there */
     int64_t bytes;       /* by how much all streams moved */
+    int64_t time_ns;     /* of the last entry */
     int64_t error;       /* the result of the offer (AERON_PUBLICATION_...) that ended the sampling, 0 while it goes on */
 }
 shim_sample_statistics_t;
 
-/* Start the thread. The reader and the publication, which nobody else offers to, must outlive it. */
+/* Start the thread. The reader and the publication, which nobody else offers to, must outlive it. All its entries are after
+ * a time, which is that of the last one of a journal before it, or 0. */
 int shim_sample_create(
     shim_sample_t **sample,
     aeron_counters_reader_t *reader,
     aeron_exclusive_publication_t *publication,
     int64_t interval_ns,
-    int64_t image_frequency);
+    int64_t image_frequency,
+    int64_t after_ns);
 void shim_sample_delete(shim_sample_t *sample);
 
 /* These return the journal's position after the entry, or what aeron_exclusive_publication_offer returned instead:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from aeron_py.recorder.service import Recorder
 from aeron_py.recorder.timeindex import TimeIndex
 from aeron_py.recorder.volumes import CURRENT, HookError, Volume, Volumes, volume_name
 from aeron_py.recorder.when import parse_time
-from tests.recorder.recorders import TIMEOUT, Events, configured, history, payloads
+from tests.recorder.recorders import TIMEOUT, Events, configured, history, payloads, told
 from tests.streams import send
 from tests.waiting import wait_until
 
@@ -157,3 +158,37 @@ def test_rotated_while_recording(tmp_path: Path) -> None:
         assert list(index.topics) == ["pubsub:a"]
     assert payloads(stored, 10)[: covered[0][1] // 64] == wanted[: covered[0][1] // 64]
     assert {each.stream_id for each in read_catalog(stored)} == {10, 900_001}
+
+
+def test_rotated_after_the_clock_was_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times go on from where they were, so that what came later is later."""
+    with Recorder(configured(tmp_path)) as recorder:
+        recorder.wait_running(TIMEOUT)
+        keeper = recorder._keeper
+        assert keeper is not None
+        ahead = time.time_ns() + 60 * 10**9
+        with (
+            Client.connect(recorder.aeron_dir) as client,
+            client.add_exclusive_publication("aeron:ipc?alias=pubsub:a", 10) as publication,
+        ):
+            publication.await_recorder(TIMEOUT)
+            begin = keeper._new_journal
+            with monkeypatch.context() as patched:
+                # As if until then the clock had been a minute ahead.
+                patched.setattr(keeper, "_new_journal", lambda after_ns: begin(ahead))
+                keeper.rotate()
+            wait_until(lambda: publication.is_connected, TIMEOUT)
+            for _ in range(3):
+                send(publication, b"later")
+                wait_until(lambda: told(recorder, publication), TIMEOUT)
+                keeper.rotate()
+    with TimeIndex.open(tmp_path) as index:
+        times = [tick.time_ns for tick in index.ticks(0)]
+        assert len(times) >= 3
+        assert times == sorted(times)
+        assert times[0] > ahead
+        opened = [stream.opened_ns for stream in index.topics["pubsub:a"]]
+        assert opened == sorted(opened)
+    ended = [each.end_ns for each in Volumes(tmp_path).known()]
+    assert len(ended) == 4
+    assert all(each > ahead for each in ended[1:])
