@@ -27,6 +27,9 @@ __all__ = ["Keeper"]
 
 _LOOK_EVERY = 0.25
 _STORE_EVERY = 1.0
+_SET_BACK = 3600 * 10**9
+"""Nanoseconds that the clock may be set back while no recorder runs, so that times go on from where they were. One that
+was wrong by more is not to hold up the times of all that comes."""
 
 
 class Keeper:
@@ -55,6 +58,7 @@ class Keeper:
         self._flushed = time.monotonic()
         self._retained = self._stored = 0.0
         self._began_ns = time.time_ns()
+        self._before_ns = 0
         self._told: set[str] = set()
 
     def history(self) -> tuple[dict[int, StreamInfo], int | None]:
@@ -68,6 +72,7 @@ class Keeper:
 
     def _left_off(self, journals: list[int] | None) -> tuple[dict[int, StreamInfo], int | None]:
         with TimeIndex.open(self._config.archive_dir, journals) as index:
+            self._before_ns = index.end_ns or 0
             if index.end_ns is None:
                 return {}, None
             positions, streams = index.image_at(index.end_ns).positions, index.streams
@@ -86,7 +91,8 @@ class Keeper:
         """Begin a journal; the volume before ends first when its time is over."""
         self._began_ns = time.time_ns()
         self._end_volume_of_before()
-        self._journal = self._new_journal()
+        ahead = self._before_ns - time.time_ns()
+        self._journal = self._new_journal(self._before_ns if ahead < _SET_BACK else 0)
         return self._journal
 
     def _new_journal(self, after_ns: int = 0) -> JournalWriter:
@@ -189,7 +195,7 @@ class Keeper:
         if begin is not None and end is not None:
             self._began_ns = begin
             if self._is_over():
-                self._say(f"volume {self.volumes.rotate(end)} ended")
+                self._say(f"volume {self.volumes.rotate(self.volumes.free_end(end))} ended")
                 self._began_ns = time.time_ns()
 
     def _rotate(self) -> None:

@@ -12,6 +12,7 @@ import pytest
 from aeron_py import Client
 from aeron_py.archive.catalog import read_catalog
 from aeron_py.recorder.config import ArchiveCommands
+from aeron_py.recorder.keeper import Keeper
 from aeron_py.recorder.service import Recorder
 from aeron_py.recorder.timeindex import TimeIndex
 from aeron_py.recorder.volumes import CURRENT, HookError, Volume, Volumes, volume_name
@@ -192,3 +193,34 @@ def test_rotated_after_the_clock_was_set_back(tmp_path: Path, monkeypatch: pytes
     ended = [each.end_ns for each in Volumes(tmp_path).known()]
     assert len(ended) == 4
     assert all(each > ahead for each in ended[1:])
+
+
+@pytest.mark.parametrize(("seconds", "goes_on"), [(60, True), (7200, False)])
+def test_started_after_the_clock_was_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int, goes_on: bool
+) -> None:
+    """By a little: times go on from where they were; by much: they are those of the clock."""
+
+    def record() -> None:
+        with Recorder(configured(tmp_path)) as recorder:
+            recorder.wait_running(TIMEOUT)
+            with (
+                Client.connect(recorder.aeron_dir) as client,
+                client.add_exclusive_publication("aeron:ipc?alias=pubsub:a", 10) as publication,
+            ):
+                publication.await_recorder(TIMEOUT)
+                wait_until(lambda: publication.is_connected, TIMEOUT)
+                send(publication, b"message")
+                wait_until(lambda: told(recorder, publication), TIMEOUT)
+
+    begin = Keeper._new_journal
+    with monkeypatch.context() as patched:
+        ahead = time.time_ns() + seconds * 10**9
+        patched.setattr(Keeper, "_new_journal", lambda keeper, after_ns: begin(keeper, ahead))
+        record()
+    record()
+    with TimeIndex.open(tmp_path) as index:
+        first, second = index.topics["pubsub:a"]
+        assert first.opened_ns > ahead
+        assert (second.opened_ns > first.opened_ns) == goes_on
+        assert goes_on or second.opened_ns <= time.time_ns()
