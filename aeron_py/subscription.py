@@ -44,7 +44,7 @@ class Subscription(Owner):
         self._source = source
         self._assemble = assemble
         self._images: dict[int, Image] = {}
-        self._gone_position = 0
+        self._gone_position = -1
         self._on_available: Callable[[Image], object] | None = None
         self._on_unavailable: Callable[[Image], object] | None = None
         # Called by messages() when there is no image: with True when all have gone too early. May raise why.
@@ -182,7 +182,7 @@ class Subscription(Owner):
     def _messages(self, until: int | None, timeout: float | None, idle: Callable[[int], None]) -> Iterator[Message]:
         empty = 0
         waits_since = 0.0
-        self._gone_position = 0
+        self._gone_position = -1
         had_image = until is not None and bool(self.images)
         if until is not None and had_image and self._reached(until):
             return
@@ -212,7 +212,7 @@ class Subscription(Owner):
                     raise NotConnectedError(
                         f"{self._handle.description} ended before position {until}", operation="messages"
                     )
-                had_image = had_image or present
+                had_image = had_image or present or self._gone_position >= 0
             if self._on_silence is not None and empty % _LOOK_EVERY == 0 and not self.images:
                 self._on_silence(False)
             empty += 1
@@ -226,7 +226,7 @@ class Subscription(Owner):
             return self._poller.next_position > position
         if images := self.images:
             return all(image.position >= position for image in images)
-        return self._gone_position >= position
+        return max(0, self._gone_position) >= position
 
     def _let_go(self, image: Image) -> None:
         """Of a publisher that has gone: how far it was read counts, as it may have ended with padding."""

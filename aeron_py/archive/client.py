@@ -12,7 +12,7 @@ from aeron_py.archive import requests
 from aeron_py.archive._catalog_calls import CatalogCalls
 from aeron_py.archive._recording_calls import RecordingCalls
 from aeron_py.archive.context import ArchiveContext
-from aeron_py.archive.replay import Replay, is_response_channel, replay_check, replay_params
+from aeron_py.archive.replay import Replay, is_response_channel, replay_params, replay_subscription
 from aeron_py.archive.replay_merge import REPLAY_DESTINATION, ReplayMerge
 from aeron_py.archive.session import Session
 from aeron_py.archive.signals import RecordingSignalEvent
@@ -287,8 +287,9 @@ class Archive(RecordingCalls, CatalogCalls):
         """
         params = replay_params(position, length, bounding_counter, file_io_max_length)
         if is_response_channel(channel):
-            subscription = self.client.add_subscription(channel, stream_id, timeout=timeout, **options)
-            subscription._on_silence = replay_check(self._session, recording_id)
+            subscription = replay_subscription(
+                self.client, self._session, recording_id, channel, stream_id, timeout=timeout, **options
+            )
             try:
                 session_id = self._replay_by_response(subscription, recording_id, channel, stream_id, params, timeout)
             except BaseException:

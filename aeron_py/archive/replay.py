@@ -15,6 +15,7 @@ from aeron_py.uri import ChannelUri
 if TYPE_CHECKING:
     from aeron_py.archive.client import Archive
     from aeron_py.archive.session import Session
+    from aeron_py.client import Client
     from aeron_py.counters import Counter
     from aeron_py.subscription import Subscription
 
@@ -67,9 +68,8 @@ class Replay:
             The subscription; its ``messages(until=...)`` raises an ArchiveConnectionError when the archive is lost
             before it has replayed so far.
         """
-        subscription = self._archive.client.add_subscription(self.subscription_channel, self.stream_id, **options)
-        subscription._on_silence = replay_check(self._archive._session, self.recording_id)
-        return subscription
+        channel, session = self.subscription_channel, self._archive._session
+        return replay_subscription(self._archive.client, session, self.recording_id, channel, self.stream_id, **options)
 
     def stop(self) -> None:
         """Stop it (``aeron_archive_stop_replay``). Harmless when it has ended, and the second time.
@@ -95,6 +95,18 @@ class Replay:
 
     def __repr__(self) -> str:
         return f"<Replay of {self.recording_id} on {self.channel} {self.stream_id}, session {self.session_id}>"
+
+
+def replay_subscription(
+    client: Client, session: Session, recording_id: int, channel: str | ChannelUri, stream_id: int, **options: Any
+) -> Subscription:
+    """A subscription to a replay that ends with it; arguments as for :func:`replay_check`, and of the subscription."""
+    if options.get("on_unavailable_image") is None:
+        # So that it hears also of an image that nobody looked at: one of padding alone is gone at once.
+        options["on_unavailable_image"] = lambda image: None
+    subscription = client.add_subscription(channel, stream_id, **options)
+    subscription._on_silence = replay_check(session, recording_id)
+    return subscription
 
 
 def replay_check(session: Session, recording_id: int) -> Callable[[bool], object]:

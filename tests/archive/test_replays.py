@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
 from aeron_py.archive.client import Archive
 from aeron_py.archive.recordings import RecordingDescriptor
-from aeron_py.archive.replay import REPLAY_ALL_AND_FOLLOW, REPLAY_ALL_AND_STOP
+from aeron_py.archive.replay import REPLAY_ALL_AND_FOLLOW, REPLAY_ALL_AND_STOP, Replay
 from aeron_py.archive.server import ArchivingMediaDriver
 from aeron_py.client import Client
 from aeron_py.errors import (
@@ -18,6 +21,7 @@ from aeron_py.errors import (
     SettingError,
     UnknownRecordingError,
 )
+from aeron_py.idle import IdleStrategy
 from aeron_py.subscription import Subscription
 from tests.archive.streams import CHANNEL, TIMEOUT, messages, new_stream_id, offer, record, stop_position
 from tests.nodes import START_TIMEOUT
@@ -137,6 +141,29 @@ def test_only_what_is_there_now(node_client: Client, archive: Archive) -> None:
             wait_until(lambda: not subscription.is_connected)
             assert subscription.poll_payloads() == []
     archive.stop_recording(CHANNEL, stream_id)
+
+
+def test_a_part_without_a_message_that_has_gone_before_it_was_looked_at(node_client: Client, archive: Archive) -> None:
+    stream_id, replayed, session_id = new_stream_id(), new_stream_id(), 4321
+    archive.start_recording(CHANNEL, stream_id)
+    with node_client.add_exclusive_publication(CHANNEL, stream_id) as publication:
+        last = offer(publication, b"last")
+        publication.try_claim(100).abort()
+        recording_id = archive.await_recorded(publication, timeout=TIMEOUT)
+    stop = stop_position(archive, recording_id)
+    begun = []
+
+    def begin(count: int) -> None:
+        # In the first turn without a message, after it has looked.
+        if not begun:
+            channel = f"{CHANNEL}|session-id={session_id}"
+            begun.append(archive.start_replay(recording_id, channel, replayed, position=last))
+            wait_until(lambda: subscription.is_connected)
+            wait_until(lambda: not subscription.poll_messages() and not subscription.is_connected)
+
+    idle_strategy = cast(IdleStrategy, SimpleNamespace(idler=lambda: SimpleNamespace(idle=begin)))
+    with Replay(archive, recording_id, CHANNEL, replayed, session_id).subscribe() as subscription:
+        assert list(subscription.messages(until=stop, timeout=5, idle_strategy=idle_strategy)) == []
 
 
 def test_stopped(node_client: Client, archive: Archive) -> None:
