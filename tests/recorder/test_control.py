@@ -266,3 +266,30 @@ def test_async(server: ControlServer, node: ArchivingMediaDriver, recorded: Reco
                     await recorder.session("none").controls()
 
     anyio.run(main, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["trio", "asyncio"])
+def test_a_session_whose_opening_is_cancelled_is_closed(
+    server: ControlServer, node: ArchivingMediaDriver, recorded: Recording, backend: str
+) -> None:
+    async def main() -> None:
+        async with (
+            AsyncClient.connect(node.aeron_dir) as client,
+            AsyncRecorderClient.connect(client, timeout=TIMEOUT) as recorder,
+        ):
+            with anyio.fail_after(TIMEOUT):
+                await recorder.sessions()
+
+                async def open_session() -> None:
+                    async with recorder.open_session():
+                        pass
+
+                for _ in range(server.config.sessions.max_sessions + 1):
+                    async with anyio.create_task_group() as tasks:
+                        tasks.start_soon(open_session)
+                        await anyio.wait_all_tasks_blocked()  # the request is on its way
+                        tasks.cancel_scope.cancel()
+                async with recorder.open_session() as session:
+                    assert session.session_id in {each.session for each in await recorder.sessions()}
+
+    anyio.run(main, backend=backend)

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncRecorderClient", "AsyncRemoteSession"]
 
+_TAKE_BACK = 2.0
+"""Seconds that a cancelled ``open_session`` waits for the session that it asked for, to close it."""
+
 
 class AsyncRecorderClient:
     """A :class:`RecorderClient` with ``await``. Made by :meth:`connect`; any number of tasks may use it."""
@@ -118,11 +121,26 @@ class AsyncRecorderClient:
         async with self._lock:
             number, message = self._protocol.request(body)
             await self._requests.send(message, wait_connected=True)
-            while True:
-                reply = await self._replies.receive()
-                found, result = self._protocol.result(reply.payload, number, body)
-                if found:
-                    return result
+            try:
+                return await self._result(number, body)
+            except anyio.get_cancelled_exc_class():
+                if isinstance(body, messages.Open):
+                    await self._take_back(number, body)
+                raise
+
+    async def _result(self, number: int, body: messages.Bodies) -> Any:
+        while True:
+            reply = await self._replies.receive()
+            found, result = self._protocol.result(reply.payload, number, body)
+            if found:
+                return result
+
+    async def _take_back(self, number: int, body: messages.Open) -> None:
+        """Close the session that is being opened, which nobody would: its client is still there."""
+        with anyio.move_on_after(_TAKE_BACK, shield=True), contextlib.suppress(AeronError):
+            opened = await self._result(number, body)
+            _, message = self._protocol.request(messages.Close(session=opened.session))
+            await self._requests.send(message)
 
 
 class AsyncRemoteSession:
