@@ -442,6 +442,29 @@ def test_a_recording_of_which_two_journals_tell(
                 listeners.await_all(after(first, first.times[seek]) if seek else first.sent)
 
 
+def test_replays_that_were_given_up_are_no_errors_at_the_end(
+    node: ArchivingMediaDriver,
+    module_client: Client,
+    module_archive: Archive,
+    index: TimeIndex,
+    recorded: Recording,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with Pacer(module_client, module_archive) as pacer:
+
+        def error_came_late() -> bool:
+            # The listener goes while the archive looks for it.
+            with Session(module_client, module_archive, node.archive_dir, index=index, pacer=pacer) as session:
+                subscription = module_client.add_subscription("aeron:ipc", session.topics[CAMERA].stream_id)
+                wait_until(lambda: any(part.under_way for part in session._player.lanes.parts), TIMEOUT)
+                subscription.close()
+            pacer.archive._session.drain()
+            return bool(pacer.archive._session.late_errors)
+
+        wait_until(error_came_late, TIMEOUT)
+    assert "came late" not in caplog.text
+
+
 def test_its_client_is_closed_first(node: ArchivingMediaDriver, index: TimeIndex, recorded: Recording) -> None:
     for _ in range(3):
         with Client.connect(node.aeron_dir, driver_timeout=TIMEOUT) as client:

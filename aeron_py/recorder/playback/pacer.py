@@ -187,7 +187,8 @@ class Pacer(Owner):
         """
         with self._connecting:
             if self._archive is None:
-                self._archive = Archive.connect(self.client, self._context)
+                # What comes late is of replays: sessions are told, and of those that they gave up nobody is to hear.
+                self._archive = Archive.connect(self.client, self._context, error_handler=lambda error: None)
             return self._archive
 
     @property
