@@ -14,7 +14,7 @@ import struct
 import time
 from pathlib import Path
 
-from aeron_py.archive.catalog import CATALOG_FILE_NAME, read_catalog, segment_files
+from aeron_py.archive.catalog import CATALOG_FILE_NAME, all_segment_files, read_catalog
 from aeron_py.archive.recordings import RecordingDescriptor
 
 _PAGE = 4096
@@ -36,8 +36,9 @@ def repair(directory: Path, *, checksums: bool) -> list[str]:
         What was cut off: a line for each.
     """
     cut: list[str] = []
+    files = all_segment_files(directory)
     for recording in read_catalog(directory):
-        segments = segment_files(directory, recording.recording_id)
+        segments = files.get(recording.recording_id)
         if recording.is_active and segments:
             base, path = max(segments.items())
             cut += _repair_segment(directory, recording, base, path, checksums)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from aeron_py.archive.catalog import segment_files
+from aeron_py.archive.catalog import all_segment_files
 from aeron_py.archive.client import Archive
 from aeron_py.archive.recordings import RecordingDescriptor
-from aeron_py.errors import SettingError
+from aeron_py.errors import SettingError, UnknownRecordingError
 
 __all__ = ["Cut", "Limits", "apply_cut", "plan_cuts"]
 
@@ -83,7 +83,8 @@ def plan_cuts(
         raise SettingError("say what may go: older_than, keep_bytes, larger_than or before", operation="prune")
     moment = time.time() if now is None else now
     known = {each.recording_id: each for each in recordings}
-    segments = {each.recording_id: _segments(archive, archive_dir, each) for each in known.values()}
+    files = all_segment_files(archive_dir) if Path(archive_dir).is_dir() else {}
+    segments = {key: _segments(archive, files.get(key, {}), each) for key, each in known.items()}
     gone = {each: _count(found, known[each].is_active, limits, moment) for each, found in segments.items()}
     if limits.keep_bytes is not None:
         _shrink(segments, gone, limits.keep_bytes, {each for each in known if known[each].is_active})
@@ -99,21 +100,28 @@ def plan_cuts(
 
 
 def apply_cut(archive: Archive, cut: Cut) -> int:
-    """Delete what a cut says; how many files went.
+    """Delete what a cut says; how many files went. What somebody else has deleted meanwhile is gone, too.
 
     Raises:
         ArchiveError: the archive refuses, for example because it is replayed from there.
     """
-    if cut.new_start_position is None:
-        return archive.purge_recording(cut.recording_id)
-    return archive.purge_segments(cut.recording_id, cut.new_start_position)
+    try:
+        if cut.new_start_position is None:
+            return archive.purge_recording(cut.recording_id)
+        if archive.get_start_position(cut.recording_id) >= cut.new_start_position:
+            return 0
+        return archive.purge_segments(cut.recording_id, cut.new_start_position)
+    except UnknownRecordingError:
+        return 0
 
 
-def _segments(archive: Archive, archive_dir: str | os.PathLike[str], recording: RecordingDescriptor) -> list[_Segment]:
+def _segments(archive: Archive, files: dict[int, Path], recording: RecordingDescriptor) -> list[_Segment]:
     end = recording.stop_position
     if recording.is_active:
-        end = archive.get_max_recorded_position(recording.recording_id)
-    files = segment_files(archive_dir, recording.recording_id) if Path(archive_dir).is_dir() else {}
+        try:
+            end = archive.get_max_recorded_position(recording.recording_id)
+        except UnknownRecordingError:  # it has stopped, and somebody else has deleted it
+            return []
     ended = recording.stop_timestamp / 1000 if recording.stop_timestamp >= 0 else math.inf
     found = []
     begin = recording.start_position

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
 from aeron_py._ffi import ffi, lib
@@ -12,7 +14,7 @@ from aeron_py.archive._leftovers import is_left_over
 from aeron_py.archive._lock import running_archive
 from aeron_py.archive._recorded_position import RecordedPosition
 from aeron_py.archive._segments import DamagedRecordingError, Segments
-from aeron_py.archive.catalog import CatalogEntry, find_recording, read_entries, segment_files
+from aeron_py.archive.catalog import CatalogEntry, all_segment_files, find_recording, read_entries
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.counters import CountersFile
 from aeron_py.errors import AeronError, UnknownRecordingError
@@ -126,7 +128,7 @@ def verify_archive(
         if each not in entries:
             find_recording(archive_dir, each)
     with _Limits(archive_dir) as limits:
-        total = sum(_length(archive_dir, entries[each].recording, limits) for each in wanted)
+        total = sum(_length(entries[each].recording, limits) for each in wanted)
         done = 0
 
         def progress(count: int) -> None:
@@ -171,14 +173,22 @@ class _Limits:
             return recording.stop_position
         if self._counters is None:
             return None
-        return RecordedPosition(self._counters, self._archive_dir, recording)()
+        try:
+            return RecordedPosition(self._counters, self._archive_dir, recording)()
+        except UnknownRecordingError:  # it has stopped and was purged meanwhile: nothing is left to look at
+            return recording.start_position
+
+    @cached_property
+    def files(self) -> dict[int, dict[int, Path]]:
+        """The segment files, looked for once: there may be very many."""
+        return all_segment_files(self._archive_dir)
 
 
-def _length(archive_dir: str | os.PathLike[str], recording: RecordingDescriptor, limits: _Limits) -> int:
+def _length(recording: RecordingDescriptor, limits: _Limits) -> int:
     limit = limits.of(recording)
     if limit is not None:
         return max(0, limit - recording.start_position)
-    return len(segment_files(archive_dir, recording.recording_id)) * recording.segment_file_length
+    return len(limits.files.get(recording.recording_id, ())) * recording.segment_file_length
 
 
 def _verify(
@@ -200,7 +210,7 @@ def _verify(
         catalog.append(str(error))
     if check is not None:
         try:
-            check.run()
+            check.run(max(limits.files.get(recording.recording_id, ()), default=-1) if limit is None else -1)
             more = check.after_stop() if state == "stopped" else None
         finally:
             check.close()
@@ -274,9 +284,12 @@ class _Check:
     def close(self) -> None:
         self._segments.close()
 
-    def run(self) -> None:
-        """From the start to the limit, or for a recording without one to where nothing was written any more."""
-        last = max(segment_files(self._segments.directory, self._recording.recording_id), default=-1)
+    def run(self, last: int) -> None:
+        """From the start to the limit, or for a recording without one to where nothing was written any more.
+
+        Args:
+            last: where the last segment file begins, for a recording without a limit.
+        """
         position = self._recording.start_position
         while position < self._limit and (not self._scan or self._segments.base(position) <= last):
             end = min(self._limit, self._segments.end(position))
@@ -301,10 +314,15 @@ class _Check:
                 self._lose(position, end, "the segment file is missing")
             self._advance(end)
             return end
+        except OSError as error:
+            return self._unreadable(position, end, error)
         written = min(end, self._segments.base(position) + size)
         bad: tuple[int, int] | None = None  # where a fault began, and which
         while position < written:
-            self._load(self.verify, position, written)
+            try:
+                self._load(self.verify, position, written)
+            except (OSError, AeronError) as error:
+                return self._unreadable(position if bad is None else bad[0], end, error)
             found = bad is None or lib.shim_verify_find(self.verify)
             while found:
                 if bad is not None:
@@ -341,7 +359,10 @@ class _Check:
         position, verify = self._limit, ffi.new("shim_verify_t *", self.verify[0])
         while self._segments.exists(position):
             end = self._segments.end(position)
-            self._load(verify, position, end)
+            try:
+                self._load(verify, position, end)
+            except (OSError, AeronError):  # what was recorded does not lie there
+                break
             lib.shim_verify_run(verify)
             if verify.walk.offset == 0:
                 break
@@ -358,6 +379,12 @@ class _Check:
         self._memory = self._segments.load(walk, min(_CHUNK, written - position))
         verify.final = position + walk.length >= written
 
+    def _unreadable(self, position: int, end: int, error: OSError | AeronError) -> int:
+        """What is left of a segment file that can't be read is lost, but nothing else: where the next one begins."""
+        self._lose(position, end, f"the segment file can't be read: {_said(error)}")
+        self._advance(end)
+        return end
+
     def _lose(self, from_position: int, to_position: int, reason: str) -> None:
         last = self.lost[-1] if self.lost else None
         if last is not None and last.to_position == from_position and last.reason == reason:
@@ -368,3 +395,7 @@ class _Check:
     def _advance(self, position: int) -> None:
         self._progress(position - self._told)
         self._told = position
+
+
+def _said(error: OSError | AeronError) -> str:
+    return error.message if isinstance(error, AeronError) else error.strerror or str(error)

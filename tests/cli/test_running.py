@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import aeron_py as aeron
-from aeron_py.archive.prune import Limits, plan_cuts
+from aeron_py.archive.prune import Limits, apply_cut, plan_cuts
 from aeron_py.errors import SettingError
 from tests.archive.streams import CHANNEL, messages, new_stream_id, offer, record
 from tests.cli.inside import run_inside
@@ -99,6 +99,24 @@ def test_prune_leaves_what_is_replayed(
     assert done.returncode == 1
     assert f"recording {recording.recording_id} stays: " in done.stderr
     assert archive.list_recording(recording.recording_id).start_position == 0
+
+
+def test_prune_beside_another_prune(
+    node: aeron.ArchivingMediaDriver, node_client: aeron.Client, archive: aeron.Archive
+) -> None:
+    whole = record(node_client, archive, new_stream_id(), 200, 1024)
+    part = record(node_client, archive, new_stream_id(), 200, 1024)
+    with archive.add_recorded_exclusive_publication(CHANNEL, new_stream_id()) as publication:
+        archive.await_recorded(publication, timeout=TIMEOUT)
+        position = offer(publication, b"x" * 1024)
+        active = archive.list_recording(archive.await_recorded(publication, position, timeout=TIMEOUT))
+    wait_until(lambda: not archive.list_recording(active.recording_id).is_active, TIMEOUT)
+    archive.purge_recording(active.recording_id)
+    cuts = plan_cuts(archive, node.archive_dir, [whole, active], Limits(older_than=0), now=time.time() + 60)
+    assert [cut.recording_id for cut in cuts] == [whole.recording_id]
+    cuts += plan_cuts(archive, node.archive_dir, [part], Limits(before=SEGMENT))
+    assert [apply_cut(archive, cut) for cut in cuts] == [cut.files for cut in cuts]
+    assert [apply_cut(archive, cut) for cut in cuts] == [0, 0]
 
 
 @pytest.mark.parametrize(

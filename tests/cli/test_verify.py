@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import aeron_py as aeron
-from tests.archive.streams import CHANNEL, new_stream_id, offer, record
+from aeron_py.archive.verify import verify_archive
+from tests.archive.streams import CHANNEL, new_stream_id, offer, record, stop_position
 from tests.cli.inside import run_inside
 from tests.cli.test_commands import TIMEOUT
 from tests.nodes import START_TIMEOUT
@@ -130,3 +131,20 @@ def test_a_killed_archive(tmp_path: Path) -> None:
         wait_until(lambda: not node.archive_server.is_running)
     (told,) = verified(tmp_path, status=0)
     assert (told["state"], told["messages"], told["stop_position"]) == ("unfinished", 100, position)
+
+
+def test_a_recording_that_is_purged_before_its_turn(
+    node: aeron.ArchivingMediaDriver, node_client: aeron.Client, archive: aeron.Archive
+) -> None:
+    first = record(node_client, archive, new_stream_id())
+    with archive.add_recorded_exclusive_publication(CHANNEL, new_stream_id()) as publication:
+        archive.await_recorded(publication, timeout=TIMEOUT)
+        position = offer(publication, b"x" * 64)
+        purged = archive.await_recorded(publication, position, timeout=TIMEOUT)
+        verdicts = verify_archive(node.archive_dir, [first.recording_id, purged, first.recording_id])
+        assert next(verdicts).ok
+    stop_position(archive, purged)
+    archive.purge_recording(purged)
+    gone, again = verdicts
+    assert (gone.recording_id, gone.messages, gone.ok) == (purged, 0, True)
+    assert (again.messages, again.ok) == (20, True)

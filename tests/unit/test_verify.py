@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -186,6 +187,46 @@ def test_a_segment_that_is_stored_elsewhere(tmp_path: Path) -> None:
     (verdict,) = verify_archive(tmp_path, is_away=lambda *asked: asked == part)
     assert verdict.ok
     assert [(each.from_position, each.to_position) for each in verdict.away] == [part[1:]]
+
+
+def test_a_segment_that_can_not_be_read(tmp_path: Path) -> None:
+    files, other = filled(tmp_path), filled(tmp_path, recording_id=1)
+    other.save()
+    files.save()
+    write_catalog(tmp_path, [files.descriptor(), other.descriptor()])
+    broken, looped = files.path(SEGMENT_LENGTH), files.path(2 * SEGMENT_LENGTH)
+    broken.unlink()
+    broken.mkdir()  # as root may read every file, one that nobody can
+    looped.unlink()
+    looped.symlink_to(looped)
+    verdict, sound = verify_archive(tmp_path)
+    assert lost(verdict) == [(SEGMENT_LENGTH, 2 * SEGMENT_LENGTH), (2 * SEGMENT_LENGTH, files.position)]
+    assert all(each.reason.startswith("the segment file can't be read: ") for each in verdict.lost)
+    assert sound.ok
+    assert sound.messages == len(other.messages)
+
+
+def test_what_lies_after_the_end_can_not_be_read(tmp_path: Path) -> None:
+    files = filled(tmp_path)
+    saved_with_stop(files, SEGMENT_LENGTH)
+    files.path(SEGMENT_LENGTH).unlink()
+    files.path(SEGMENT_LENGTH).mkdir()
+    assert verify_recording(tmp_path, 0).ok
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_many_recordings_are_looked_for_once(tmp_path: Path, stopped: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    descriptors = []
+    for recording_id in range(20):
+        files = filled(tmp_path, 1, recording_id=recording_id)
+        files.save()
+        descriptors.append(files.descriptor(stopped=stopped))
+    write_catalog(tmp_path, descriptors)
+    looked: list[object] = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: (looked.append(path), scandir(path))[1])
+    assert all(verdict.ok for verdict in verify_archive(tmp_path))
+    assert len(looked) <= 1
 
 
 def test_no_segment_at_all(tmp_path: Path) -> None:
