@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 
 from aeron_py.archive.catalog import find_recording
+from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.counters import CounterDescriptor, CountersReader
+from aeron_py.errors import ArchiveError
 
 __all__ = ["RecordedPosition"]
 
 _REC_POS = 100
-_KEY = struct.Struct("<qi")  # recording id, session id
+_KEY = struct.Struct("<qii")  # recording id, session id, length of the source identity; then that, and the archive id
 
 
 class RecordedPosition:
@@ -45,11 +48,19 @@ class RecordedPosition:
         return None if recording.is_active else recording.stop_position
 
     def _find(self) -> CounterDescriptor | None:
-        # Two archives of one driver may have recordings of one id: the session tells, but for an extended recording.
-        wanted = self._recording.recording_id, self._recording.session_id
-        found = [
-            (_KEY.unpack_from(counter.key) == wanted, counter)
-            for counter in self._counters.list(_REC_POS)
-            if _KEY.unpack_from(counter.key)[0] == wanted[0]
-        ]
+        # Two archives of one driver may have recordings of one id. Where there is no mark the session tells them apart,
+        # but not when the recording was extended.
+        archive_id = self._archive_id()
+        found = []
+        for counter in self._counters.list(_REC_POS):
+            recording_id, session_id, length = _KEY.unpack_from(counter.key)
+            (of_archive,) = struct.unpack_from("<q", counter.key, _KEY.size + length)
+            if recording_id == self._recording.recording_id and archive_id in (None, of_archive):
+                found.append((session_id == self._recording.session_id, counter))
         return max(found, key=lambda each: each[0], default=(False, None))[1]
+
+    def _archive_id(self) -> int | None:
+        with contextlib.suppress(ArchiveError, OSError):
+            if (mark := ArchiveMark.read(self._archive_dir)) is not None:
+                return mark.archive_id
+        return None

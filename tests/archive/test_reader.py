@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shutil
 import struct
@@ -15,7 +16,7 @@ from aeron_py.archive.catalog import find_recording, read_catalog, segment_files
 from aeron_py.archive.client import Archive
 from aeron_py.archive.reader import DamagedRecordingError, RecordingReader
 from aeron_py.archive.recordings import RecordingDescriptor
-from aeron_py.archive.server import ArchivingMediaDriver
+from aeron_py.archive.server import ArchiveServer, ArchivingMediaDriver
 from aeron_py.client import Client
 from aeron_py.errors import AdminActionError, BackPressuredError, InvalidPositionError
 from aeron_py.publication import ExclusivePublication
@@ -227,3 +228,29 @@ def test_record_checksums(tmp_path: Path) -> None:
             read = list(reader.messages())
     assert [message.payload for message in read] == messages
     assert {message.session_id for message in read} == {session_id}
+
+
+def test_the_driver_has_another_archive_with_a_recording_of_that_id(
+    node: ArchivingMediaDriver, node_client: Client, tmp_path: Path
+) -> None:
+    with contextlib.ExitStack() as stack:
+
+        def recorded(directory: Path, count: int) -> tuple[ExclusivePublication, int]:
+            server = stack.enter_context(ArchiveServer.launch(directory, node.aeron_dir, timeout=START_TIMEOUT))
+            context = server.archive_context()
+            session = stack.enter_context(Archive.connect(node_client, context, timeout=START_TIMEOUT))
+            added = session.add_recorded_exclusive_publication(CHANNEL, next(STREAM_IDS))
+            publication = stack.enter_context(added)
+            session.await_recorded(publication, timeout=WAIT)
+            position = [send(publication, bytes(100)) for _ in range(count)][-1]
+            assert session.await_recorded(publication, position, timeout=WAIT) == 0
+            return publication, position
+
+        recorded(tmp_path / "other", 20)
+        publication, position = recorded(tmp_path / "ours", 5)
+        with RecordingReader(tmp_path / "ours", 0, counters=node_client.counters) as reader:
+            assert len(list(reader)) == 5
+            publication.close()
+            wait_until(lambda: not find_recording(tmp_path / "ours", 0).is_active, WAIT)
+            assert list(reader) == []
+            assert reader.limit == position
