@@ -11,7 +11,7 @@ from aeron_py._waiting import Duration, seconds, wait_for
 from aeron_py.archive.client import Archive
 from aeron_py.archive.recordings import RecordingDescriptor, SourceLocation
 from aeron_py.archive.signals import RecordingSignal
-from aeron_py.errors import ArchiveError
+from aeron_py.errors import ArchiveError, UnknownRecordingError
 from aeron_py.uri import ChannelUri
 
 __all__ = ["StreamProgress", "StreamRecorder", "last_stopped", "publisher_channel"]
@@ -116,7 +116,11 @@ class StreamRecorder:
             raise error
         for each in list(self._found.values()):
             if not each.stopped:
-                position = self._archive.get_recording_position(each.recording_id, timeout=self._timeout)
+                try:
+                    position = self._archive.get_recording_position(each.recording_id, timeout=self._timeout)
+                except UnknownRecordingError:  # it has ended and was deleted: the signal of its end is here by now
+                    self._take_signals()
+                    continue
                 if position is not None:
                     self._found[each.recording_id] = StreamProgress(
                         each.recording_id, each.start_position, position, False
@@ -124,14 +128,23 @@ class StreamRecorder:
         return list(self._found.values())
 
     def stop(self) -> list[StreamProgress]:
-        """Stop, and wait until each recording has its end in the catalog; how far each came. May be called twice."""
+        """Stop, and wait until each recording has its end in the catalog; how far each came. May be called twice.
+
+        What has ended before may have been deleted since.
+        """
         if not self._stopped:
             self._stopped = True
             self._archive.try_stop_recording_subscription(self.subscription_id, timeout=self._timeout)
         self._take_signals()
         deadline = time.monotonic() + self._timeout
         for each in list(self._found.values()):
-            end = self._end_of(each.recording_id, max(0.0, deadline - time.monotonic()))
+            if each.stopped:
+                continue
+            try:
+                end = self._end_of(each.recording_id, max(0.0, deadline - time.monotonic()))
+            except UnknownRecordingError:
+                self._take_signals()
+                continue
             self._found[each.recording_id] = StreamProgress(each.recording_id, each.start_position, end, True)
         return list(self._found.values())
 

@@ -18,7 +18,7 @@ import pytest
 import aeron_py as aeron
 from aeron_py.archive.prune import Limits, apply_cut, plan_cuts
 from aeron_py.errors import SettingError
-from tests.archive.streams import CHANNEL, messages, new_stream_id, offer, record
+from tests.archive.streams import CHANNEL, messages, new_stream_id, offer, record, stop_position
 from tests.cli.inside import run_inside
 from tests.cli.test_commands import TIMEOUT, command, ready, run
 from tests.driver_process import DriverProcess
@@ -185,6 +185,27 @@ def test_record_a_stream_and_go_on_with_it(
     assert (recording.start_position, recording.stop_position) == (0, end)
     with aeron.RecordingReader(node.archive_dir, recording) as reader:
         assert list(reader) == [b"x" * 100, b"y" * 100, b"y" * 100]
+
+
+def test_record_a_stream_while_what_has_ended_is_deleted(
+    node: aeron.ArchivingMediaDriver, node_client: aeron.Client, archive: aeron.Archive
+) -> None:
+    stream_id = new_stream_id()
+    recording_ids = []
+    with recording_stream(node, stream_id) as (process, told):
+        for _ in range(2):
+            with node_client.add_exclusive_publication(CHANNEL, stream_id) as publication:
+                recording_ids.append(ready(process)["recording_id"])
+                position = offer(publication, b"x" * 100)
+                archive.await_recorded(publication, position, timeout=TIMEOUT)
+            stop_position(archive, recording_ids[-1])
+        archive.purge_recording(recording_ids[0])
+        process.send_signal(signal.SIGTERM)
+        ended = [ready(process) for _ in recording_ids]
+        assert [(each["recording_id"], each["position"]) for each in ended] == [
+            (each, position) for each in recording_ids
+        ]
+        assert process.wait(TIMEOUT) == 0
 
 
 def test_a_publisher_that_does_not_go_on_there(
