@@ -26,8 +26,9 @@ from aeron_py.uri import ChannelUri
 
 _LOOK_EVERY = 0.1
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-# What tells that two archives have the same recording: neither its id nor where it ends.
-_IDENTITY = ("start_position", "initial_term_id", "term_buffer_length", "session_id", "stream_id", "original_channel")
+# What tells that two archives have the same recording: neither its id nor where it begins, since either may have been
+# purged, nor where it ends. A copy keeps the time at which its source began.
+_IDENTITY = ("start_timestamp", "initial_term_id", "term_buffer_length", "session_id", "stream_id", "original_channel")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -170,9 +171,7 @@ class Replicator:
 
     def _begin(self, recording: RecordingDescriptor, source: Archive, target: Archive) -> Replication | None:
         id, wanted = recording.recording_id, self._wanted
-        have = [each for each in target.list_recordings(stream_id=recording.stream_id) if _same(each, recording)]
-        recording_id = have[-1].recording_id if have else None
-        position = recording.start_position if recording_id is None else target.get_max_recorded_position(recording_id)
+        recording_id, position = _copy_of(recording, target)
         end = source.get_max_recorded_position(id)
         goes_on = recording.is_active and (wanted.follow or wanted.live is not None)
         if not goes_on:
@@ -206,6 +205,19 @@ class Replicator:
             copy.source_position = max(copy.position, copy.source_position)
             copy.done = True
         return copy.done
+
+
+def _copy_of(recording: RecordingDescriptor, target: Archive) -> tuple[int | None, int]:
+    """The copy that there is already, None for none, and where to go on.
+
+    One that ends before what the source has left can't go on: there would be a gap.
+    """
+    for each in reversed(target.list_recordings(stream_id=recording.stream_id)):
+        if _same(each, recording):
+            position = target.get_max_recorded_position(each.recording_id)
+            if position >= recording.start_position:
+                return each.recording_id, position
+    return None, recording.start_position
 
 
 def _same(a: RecordingDescriptor, b: RecordingDescriptor) -> bool:

@@ -70,6 +70,62 @@ def test_what_is_there_is_not_copied_again(target: Path, tmp_path: Path) -> None
         assert payloads(target, stream_id) == messages(COUNT)
 
 
+def test_what_was_purged_is_not_copied_again(target: Path, tmp_path: Path) -> None:
+    segment = 64 * 1024
+    source = aeron.ArchivingMediaDriver.launch(tmp_path, timeout=TIMEOUT, segment_file_length=segment)
+    with (
+        source,
+        aeron.Client.connect(source.aeron_dir) as client,
+        aeron.Archive.connect(client, source.archive_context(), timeout=TIMEOUT) as archive,
+    ):
+        copying = ("replicate", source.control_channel, "--archive-dir", str(target), "--stream-id", "41", "--json")
+
+        def copied() -> dict[str, Any]:
+            done = run(*copying)
+            assert done.returncode == 0, done.stderr
+            (copy,) = json.loads(done.stdout)
+            assert copy["done"]
+            return dict(copy)
+
+        with archive.add_recorded_exclusive_publication(CHANNEL, 41) as publication:
+            archive.await_recorded(publication, timeout=TIMEOUT)
+            copies = []
+            for part in range(3):
+                for message in messages(COUNT):
+                    position = offer(publication, message)
+                recording_id = archive.await_recorded(publication, position, timeout=TIMEOUT)
+                copies.append(copied())
+                assert copies[-1]["position"] == position
+                archive.purge_segments(recording_id, (part + 1) * segment)
+    (copy,) = (each for each in read_catalog(target) if each.stream_id == 41)
+    assert {each["recording_id"] for each in copies} == {copy.recording_id}
+    assert (copy.start_position, copy.stop_position) == (0, position)
+    assert payloads(target, 41) == messages(COUNT) * 3
+
+
+def test_a_copy_with_a_gap_is_another_one(target: Path, tmp_path: Path) -> None:
+    segment = 64 * 1024
+    source = aeron.ArchivingMediaDriver.launch(tmp_path, timeout=TIMEOUT, segment_file_length=segment)
+    with (
+        source,
+        aeron.Client.connect(source.aeron_dir) as client,
+        aeron.Archive.connect(client, source.archive_context(), timeout=TIMEOUT) as archive,
+    ):
+        copying = ("replicate", source.control_channel, "--archive-dir", str(target), "--stream-id", "42", "--json")
+        with archive.add_recorded_exclusive_publication(CHANNEL, 42) as publication:
+            archive.await_recorded(publication, timeout=TIMEOUT)
+            recording_id = archive.await_recorded(publication, offer(publication, bytes(64)), timeout=TIMEOUT)
+            (first,) = json.loads(run(*copying).stdout)
+            for message in messages(COUNT):
+                position = offer(publication, message)
+            archive.await_recorded(publication, position, timeout=TIMEOUT)
+            archive.purge_segments(recording_id, segment)
+            (second,) = json.loads(run(*copying).stdout)
+    assert (first["start_position"], first["done"]) == (0, True)
+    assert second["recording_id"] != first["recording_id"]
+    assert (second["start_position"], second["position"], second["done"]) == (segment, position, True)
+
+
 def test_it_goes_on_when_the_source_was_killed(target: Path, tmp_path: Path) -> None:
     source = ("--archive-dir", str(tmp_path), "--control-channel", f"aeron:udp?endpoint=localhost:{free_port()}")
     with up(*source, "--json") as process:

@@ -192,7 +192,7 @@ def test_record_a_stream_while_what_has_ended_is_deleted(
 ) -> None:
     stream_id = new_stream_id()
     recording_ids = []
-    with recording_stream(node, stream_id) as (process, told):
+    with recording_stream(node, stream_id) as (process, _told):
         for _ in range(2):
             with node_client.add_exclusive_publication(CHANNEL, stream_id) as publication:
                 recording_ids.append(ready(process)["recording_id"])
