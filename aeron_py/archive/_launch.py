@@ -111,7 +111,8 @@ class Launch:
         self, log: int, lock: DirectoryLock, secrets: Path | None, deadline: float
     ) -> tuple[ChildProcess, ArchiveMark]:
         started = time.time()
-        child = ChildProcess(self._command(secrets), output=log, keep=lock.fd)
+        command = self._command(secrets)
+        child = ChildProcess(command, output=log, keep=lock.fd, environment=_environment(command))
         try:
             lock.record_pid(child.pid)
             mark = self._await_ready(child, started, deadline)
@@ -201,6 +202,17 @@ class _EndedError(Exception):
     def __init__(self, message: str, log: str) -> None:
         super().__init__(message + _quote(log))
         self.log = log
+
+
+def _environment(command: Sequence[str]) -> dict[str, str] | None:
+    """Of an archive; None for this process's own.
+
+    Java reads its arguments, and names files, as the locale says. Where that knows ASCII alone an archive would record
+    in another directory than it was told, of question marks.
+    """
+    if all(each.isascii() for each in command) or sys.getfilesystemencoding() != "utf-8":
+        return None
+    return {**os.environ, "LC_ALL": "C.UTF-8"}
 
 
 def _conductor_turns(aeron_dir: Path, archive_id: int) -> bool:

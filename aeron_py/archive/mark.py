@@ -139,7 +139,10 @@ def marked_errors(archive_dir: str | os.PathLike[str]) -> tuple[MarkedError, ...
         OSError: there is no mark file, or it can't be read.
     """
     path = Path(archive_dir) / FILE_NAME
-    (length,) = struct.unpack("<i", _read(path, _ERRORS_LENGTH_OFFSET, 4))
+    header = _read(path, _ERRORS_LENGTH_OFFSET, 4)
+    if len(header) < 4:  # an archive was killed as soon as it had made the file, or had no room for it
+        return ()
+    (length,) = struct.unpack("<i", header)
     log = _read(path, _HEADER_LENGTH, max(0, length))
     errors: list[MarkedError] = []
     at = 0

@@ -114,8 +114,10 @@ def users_file(directory: Path, users: Sequence[User]) -> Iterator[Path]:
 
     Only its owner can read it, and it holds digests of the credentials alone.
     """
+    for left in directory.glob("users-*"):  # by one that was killed; who asks has the directory's lock
+        if left.name.removeprefix("users-").isdecimal():
+            left.unlink(missing_ok=True)
     path = directory / f"users-{os.getpid()}"
-    path.unlink(missing_ok=True)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(fd, "w") as file:

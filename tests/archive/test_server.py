@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from aeron_py.archive.catalog import read_catalog
 from aeron_py.archive.java import find_jar
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.server import ArchiveServer, ArchivingMediaDriver
@@ -93,6 +94,17 @@ def test_two_on_one_driver(media_driver: MediaDriver, tmp_path: Path) -> None:
         assert first.archive_id != second.archive_id
         assert first.local_control_stream_id != second.local_control_stream_id
         assert first.control_channel != second.control_channel
+
+
+def test_a_directory_whose_name_the_locale_does_not_know(
+    media_driver: MediaDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    directory = tmp_path / "größer als Übliches"
+    with launch(media_driver, directory) as server:
+        assert server.mark().pid == server.pid
+    assert list(tmp_path.iterdir()) == [directory]
+    assert read_catalog(directory) == []
 
 
 def test_what_it_says_when_it_fails_is_quoted(media_driver: MediaDriver, tmp_path: Path) -> None:

@@ -288,3 +288,11 @@ def test_credentials_from_a_file(tmp_path: Path) -> None:
             read_credentials(configured(path, text))
     with pytest.raises(SettingError, match="no credentials from"):
         read_credentials(tmp_path)
+
+
+def test_what_a_start_that_was_killed_left_of_users_is_removed(tmp_path: Path) -> None:
+    left, other = tmp_path / "users-4194305", tmp_path / "users-list"
+    for path in (left, other):
+        path.write_text("6f7065 0000 61,68\n")
+    with ArchivingMediaDriver.launch(tmp_path, timeout=TIMEOUT, users=[OPERATOR]):
+        assert [path.name for path in tmp_path.glob("users-*")] == [other.name]

@@ -164,6 +164,15 @@ def test_doctor_says_what_to_do(tmp_path: Path) -> None:
     assert all("start one with  aeron-py up" in line for line in failed if "shared memory" not in line)
 
 
+@pytest.mark.parametrize("length", [0, 40, 59])
+def test_the_mark_of_an_archive_killed_at_once(length: int, tmp_path: Path) -> None:
+    (tmp_path / "archive-mark.dat").write_bytes(bytes(length))
+    where = ("--archive-dir", str(tmp_path), "--aeron-dir", str(tmp_path / "aeron"), "--json")
+    assert json.loads(run("errors", *where).stdout) == []
+    findings = {each["check"]: each["ok"] for each in json.loads(run("doctor", *where).stdout)}
+    assert (findings["archive"], findings["archive errors"]) == (False, True)
+
+
 def test_ls_without_an_archive(tmp_path: Path) -> None:
     done = run("ls", "--archive-dir", str(tmp_path / "none"))
     assert done.returncode == 1
