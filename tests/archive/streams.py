@@ -57,6 +57,7 @@ def record(
         for message in messages(count, length):
             position = offer(publication, message)
         recording_id = archive.await_recorded(publication, position, timeout=TIMEOUT)
-    archive.stop_recording_subscription(subscription_id)
+    # First its end: while the media driver still has the publication, the next recording of the stream takes it, too.
     stop_position(archive, recording_id)
+    archive.stop_recording_subscription(subscription_id)
     return archive.list_recording(recording_id)

@@ -73,6 +73,7 @@ def test_play_over_the_control_stream(recorder: RecorderClient, recorded: Record
             listeners.await_all(recorded.sent)
             wait_until(lambda: session.ended, TIMEOUT)
             assert session.state == "tail"
+        session.state = "pause"
         session.pos = format_time(recorded.times[9])
         assert session.pos == format_time(recorded.times[9])
         value = session.value(CAMERA)
