@@ -85,27 +85,32 @@ def running_archive(directory: str | os.PathLike[str]) -> ArchiveMark | None:
     """The mark of the archive that runs in a directory, None when none does.
 
     One that was started here and killed is known to be dead at once, by its lock; of others the mark looks alive for
-    ten seconds more.
+    ten seconds more. When the clock is set back an archive gives no sign of life until it is as late as it was before:
+    that one was started here and lives is known by its lock, too.
 
     Raises:
         ArchiveError, OSError: as :meth:`ArchiveMark.read`.
     """
     found = ArchiveMark.read(directory)
-    if found is None or not found.is_active:
+    if found is None or found.is_starting:
         return None
-    return None if _let_go(Path(directory) / _FILE_NAME, found.pid) else found
+    if found.is_active:
+        return None if _has_lock(directory, found.pid) is False else found
+    return found if found.activity > time.time() and _has_lock(directory, found.pid) else None
 
 
-def _let_go(path: Path, pid: int) -> bool:
-    """Whether a process had the lock and has ended."""
+def _has_lock(directory: str | os.PathLike[str], pid: int) -> bool | None:
+    """Whether the process that had the lock last has it still, None when that was another one."""
     try:
-        with path.open("rb") as file:
+        with (Path(directory) / _FILE_NAME).open("rb") as file:
             if file.read(32).strip() != str(pid).encode():
-                return False
+                return None
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return True
-    except (FileNotFoundError, BlockingIOError):
-        return False
+            return False
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return True
 
 
 def _in_use(directory: Path, pid: int) -> ArchiveError:

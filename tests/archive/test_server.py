@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import struct
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from aeron_py.archive._lock import running_archive
 from aeron_py.archive.catalog import read_catalog
 from aeron_py.archive.java import find_jar
 from aeron_py.archive.mark import ArchiveMark
@@ -79,6 +82,23 @@ def test_started_again_at_once_after_it_was_killed(media_driver: MediaDriver, tm
             assert server.exit_status == -signal.SIGKILL
     with launch(media_driver, tmp_path) as server:
         assert server.is_running
+
+
+def test_known_to_run_when_the_clock_was_set_back(media_driver: MediaDriver, tmp_path: Path) -> None:
+    with launch(media_driver, tmp_path) as server:
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            # What its mark says then, for an hour: it writes the next time when that is due by the clock.
+            with (tmp_path / "archive-mark.dat").open("r+b") as file:
+                file.seek(16)
+                file.write(struct.pack("<q", int((time.time() + 3600) * 1000)))
+            running = running_archive(tmp_path)
+            assert running is not None
+            assert running.pid == server.pid
+        finally:
+            server.kill()
+        assert wait_until(lambda: server.exit_status) == -signal.SIGKILL
+        assert running_archive(tmp_path) is None
 
 
 def test_a_second_one_in_the_same_directory_is_refused(media_driver: MediaDriver, tmp_path: Path) -> None:
