@@ -114,7 +114,9 @@ def packed(numpy: Any, batches: Iterator[RecordedBatch], span: int, dtype: Any) 
                 f"{length} bytes: use read_batch for messages of any size",
                 operation="to_numpy",
             )
-        done += batch.pack_into(out[done : done + len(batch) * length])
+        if (needed := done + len(batch) * length) > len(out):  # it was recorded on meanwhile
+            out = numpy.concatenate((out[:done], numpy.empty(needed, "u1")))
+        done += batch.pack_into(out[done:needed])
     array = out[:done].view(dtype) if done else out
     return array if items == 1 else array.reshape(-1, items)
 

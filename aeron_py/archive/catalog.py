@@ -124,7 +124,7 @@ def find_recording(archive_dir: str | os.PathLike[str], recording_id: int) -> Re
         UnknownRecordingError: no such recording: the message names the nearest ids.
         CatalogError: no readable catalog.
     """
-    if recording_id >= 0:
+    if 0 <= recording_id < 1 << 63:
         for recording, _ in _entries(archive_dir, wanted=recording_id):
             return recording
     recordings = read_catalog(archive_dir)

@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from aeron_py._ffi import ffi, lib
@@ -84,6 +85,7 @@ class RecordingReader:
         chunk_length: int = _CHUNK,
     ) -> None:
         self._closed = True
+        archive_dir = Path(archive_dir).absolute()  # wherever this process stands when it comes to the next segment
         self.recording = find_recording(archive_dir, recording) if isinstance(recording, int) else recording
         self._segments = Segments(archive_dir, self.recording)
         self._chunk_length = max(4096, chunk_length & -_FRAME)

@@ -81,7 +81,7 @@ def cat(
     with (
         History(
             archive_dir,
-            int(what) if what.isdigit() else what,
+            int(what) if what.isdecimal() else what,
             begin=parse_place(begin),
             end=parse_place(end),
             follow=follow,

@@ -55,7 +55,7 @@ def info(
     from aeron_py.recorder.when import parse_time
 
     width = shutil.get_terminal_size().columns
-    meant = int(what) if what is not None and what.isdigit() else what
+    meant = int(what) if what is not None and what.isdecimal() else what
     recording: dict[str, Any] = {}
     if isinstance(meant, int):
         if control_channel is None and only_on_disk(archive_dir):

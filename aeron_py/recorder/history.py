@@ -65,7 +65,7 @@ def parse_place(text: str | None) -> int | _Time | None:
     """
     if text is None:
         return None
-    if text.strip().isdigit():
+    if text.strip().isdecimal():
         return int(text)
     moment = parse_time(text)
     return None if moment is None else _Time(moment)

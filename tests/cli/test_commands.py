@@ -18,6 +18,7 @@ import aeron_py as aeron
 from aeron_py.cli.commands import app
 from tests import patient
 from tests.processes import is_alive, with_argument
+from tests.recorded_files import RecordedFiles
 from tests.waiting import wait_until
 
 TIMEOUT = 100.0
@@ -196,6 +197,24 @@ def test_ls_and_info_of_an_archive_that_does_not_run(tmp_path: Path) -> None:
     assert (recording["stream_id"], recording["bytes"], recording["state"]) == (11, 160, "stopped")
     assert "stopped" in run("info", "0", "--archive-dir", str(tmp_path)).stdout
     assert run("info", "7", "--archive-dir", str(tmp_path)).returncode == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["cat", "²"],
+        ["info", "²"],
+        ["cat", "0", "--from", "²"],
+        *([each, str(2**63)] for each in ("cat", "info", "verify")),
+    ],
+)
+def test_numbers_that_can_not_be(arguments: list[str], tmp_path: Path) -> None:
+    files = RecordedFiles(tmp_path)
+    files.append(b"x")
+    files.save()
+    done = run(*arguments, "--archive-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: ")
 
 
 @pytest.mark.parametrize(

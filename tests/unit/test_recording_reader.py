@@ -224,6 +224,24 @@ def test_a_reader_follows_a_growing_recording(tmp_path: Path) -> None:
     assert got == files.messages
 
 
+def test_an_array_of_what_grows_while_it_is_read(tmp_path: Path) -> None:
+    files = fixed(tmp_path, count=500)
+    files.save(stopped=False)
+    ends = iter(files.positions)
+    with RecordingReader(tmp_path, 0, limit=lambda: next(ends, None)) as reader:
+        array = reader.to_numpy(copy=True)
+    assert array.tobytes() == b"".join(files.messages)
+
+
+def test_a_reader_of_a_directory_where_this_process_stood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = mixed(tmp_path / "archive")
+    files.save()
+    monkeypatch.chdir(tmp_path)
+    with RecordingReader("archive", 0) as reader:
+        monkeypatch.chdir("/")
+        assert list(reader) == files.messages
+
+
 def test_a_message_is_read_when_its_last_fragment_is_there(tmp_path: Path) -> None:
     files = RecordedFiles(tmp_path)
     files.append(b"a" * 5000)
