@@ -88,13 +88,14 @@ class Replicator:
         self._wait = wait
         self._tell = tell
         self._ends: dict[int, int] = {}
+        self._all_begun = False
         self.copies: dict[int, Copied] = {}
         self.at_source = False
 
     @property
     def is_done(self) -> bool:
         """Whether all that was wanted is there."""
-        return bool(self._ends or self.copies) and all(copy.done for copy in self.copies.values())
+        return self._all_begun and all(copy.done for copy in self.copies.values())
 
     def run(self, show: Callable[[int, int], None]) -> None:
         """Copy until all is there, or until told to stop.
@@ -149,6 +150,7 @@ class Replicator:
             for recording in self._chosen(source):
                 if (replication := self._begin(recording, source, target)) is not None:
                     under_way[recording.recording_id] = replication
+            self._all_begun = True
             while under_way and not self._wait(_LOOK_EVERY):
                 for id, replication in list(under_way.items()):
                     if self._step(self.copies[id], replication, source):

@@ -102,7 +102,7 @@ def replicate(
                 raise
     copies = list(replicator.copies.values())
     print(render.as_json(copies) if as_json else _table(copies))
-    raise typer.Exit(0 if all(copy.done for copy in copies) or follow else 1)
+    raise typer.Exit(0 if replicator.is_done or follow else 1)
 
 
 def _table(copies: list[Copied]) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ import pytest
 
 import aeron_py as aeron
 from aeron_py.archive.catalog import read_catalog
+from aeron_py.archive.mark import ArchiveMark
+from aeron_py.archive.replicator import Replicator, Wanted
 from tests.archive.streams import CHANNEL, messages, offer, record
 from tests.cli.test_commands import TIMEOUT, command, ready, run, up
 from tests.ports import free_port
@@ -124,6 +128,79 @@ def test_a_copy_with_a_gap_is_another_one(target: Path, tmp_path: Path) -> None:
     assert (first["start_position"], first["done"]) == (0, True)
     assert second["recording_id"] != first["recording_id"]
     assert (second["start_position"], second["position"], second["done"]) == (segment, position, True)
+
+
+def test_it_goes_on_when_the_source_was_killed_before_all_was_begun(target: Path, tmp_path: Path) -> None:
+    control_channel = f"aeron:udp?endpoint=localhost:{free_port()}"
+    with contextlib.ExitStack() as stack:
+        driver = stack.enter_context(aeron.MediaDriver.launch())
+
+        def launch() -> aeron.ArchiveServer:
+            started = aeron.ArchiveServer.launch(
+                tmp_path, driver.aeron_dir, timeout=TIMEOUT, control_channel=control_channel
+            )
+            return stack.enter_context(started)
+
+        servers = [launch()]
+        client = stack.enter_context(aeron.Client.connect(driver.aeron_dir))
+        with aeron.Archive.connect(client, servers[0].archive_context(), timeout=TIMEOUT) as archive:
+            there, missing = (record(client, archive, stream_id, COUNT).recording_id for stream_id in (51, 52))
+        wanted = Wanted(
+            source_channel=control_channel,
+            source_stream_id=servers[0].control_stream_id,
+            recording_ids=(there,),
+            channel=None,
+            stream_id=None,
+            aeron_dir=None,
+            response_channel=None,
+            follow=False,
+            live=None,
+            credentials=b"",
+            source_credentials=b"",
+            timeout=TIMEOUT,
+        )
+
+        def find_mark() -> ArchiveMark:
+            mark = ArchiveMark.read(target)
+            assert mark is not None
+            return mark
+
+        def wait(timeout: float) -> bool:
+            time.sleep(min(timeout, 0.1))
+            return False
+
+        class Killing(Replicator):
+            def _begin(self, recording: Any, source: Any, target: Any) -> Any:
+                if recording.recording_id == missing and len(servers) == 1:
+                    servers[0].kill()
+                    wait_until(lambda: not servers[0].is_running, TIMEOUT)
+                    servers.append(launch())
+                return super()._begin(recording, source, target)
+
+        Replicator(wanted, find_mark, wait, print).run(lambda done, total: None)
+        told: list[str] = []
+        all_wanted = dataclasses.replace(wanted, recording_ids=(there, missing))
+        replicator = Killing(all_wanted, find_mark, wait, told.append)
+        replicator.run(lambda done, total: None)
+        assert len(told) == 1
+        assert replicator.is_done
+        assert {id: copy.done for id, copy in replicator.copies.items()} == {there: True, missing: True}
+    for stream_id in (51, 52):
+        assert payloads(target, stream_id) == messages(COUNT)
+
+
+def test_told_to_stop_before_it_has_begun(tmp_path: Path) -> None:
+    line = ("replicate", "aeron:udp?endpoint=localhost:1", "--archive-dir", str(tmp_path), "--json")
+    with subprocess.Popen(command(*line), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert "again in" in process.stderr.readline()
+            process.send_signal(signal.SIGTERM)
+            output, _said = process.communicate(timeout=TIMEOUT)
+        finally:
+            process.kill()
+    assert json.loads(output) == []
+    assert process.returncode == 1
 
 
 def test_it_goes_on_when_the_source_was_killed(target: Path, tmp_path: Path) -> None:
