@@ -11,7 +11,7 @@ from aeron_py._waiting import Duration, seconds, wait_for
 from aeron_py.archive.client import Archive
 from aeron_py.archive.recordings import RecordingDescriptor, SourceLocation
 from aeron_py.archive.signals import RecordingSignal
-from aeron_py.errors import ArchiveError, UnknownRecordingError
+from aeron_py.errors import ArchiveError, SettingError, UnknownRecordingError
 from aeron_py.uri import ChannelUri
 
 __all__ = ["StreamProgress", "StreamRecorder", "last_stopped", "publisher_channel"]
@@ -44,9 +44,7 @@ def last_stopped(archive: Archive, channel: str | ChannelUri, stream_id: int) ->
         ArchiveError: it has not stopped.
     """
     wanted = _identity(channel)
-    found = [
-        each for each in archive.list_recordings(stream_id=stream_id) if _identity(each.original_channel) == wanted
-    ]
+    found = [each for each in archive.list_recordings(stream_id=stream_id) if _recorded_as(each) == wanted]
     if found and found[-1].is_active:
         raise ArchiveError(
             f"recording {found[-1].recording_id} of {channel} stream {stream_id} goes on: stop it first",
@@ -61,6 +59,13 @@ def publisher_channel(recording: RecordingDescriptor, channel: str | ChannelUri)
     return uri.with_initial_position(
         recording.stop_position, recording.initial_term_id, recording.term_buffer_length
     ).with_(mtu=recording.mtu_length)
+
+
+def _recorded_as(recording: RecordingDescriptor) -> tuple[object, ...] | None:
+    try:
+        return _identity(recording.original_channel)
+    except SettingError:  # other programs may record with parameters that we do not take
+        return None
 
 
 def _identity(channel: str | ChannelUri) -> tuple[object, ...]:

@@ -17,12 +17,14 @@ import pytest
 
 import aeron_py as aeron
 from aeron_py.archive.prune import Limits, apply_cut, plan_cuts
+from aeron_py.archive.stream_recorder import last_stopped
 from aeron_py.errors import SettingError
 from tests.archive.streams import CHANNEL, messages, new_stream_id, offer, record, stop_position
 from tests.cli.inside import run_inside
 from tests.cli.test_commands import TIMEOUT, command, ready, run
 from tests.driver_process import DriverProcess
 from tests.network.relay import Relay
+from tests.recorded_files import RecordedFiles, write_catalog
 from tests.streams import await_room, send
 from tests.waiting import wait_until
 
@@ -206,6 +208,24 @@ def test_record_a_stream_while_what_has_ended_is_deleted(
             (each, position) for each in recording_ids
         ]
         assert process.wait(TIMEOUT) == 0
+
+
+def test_the_last_recording_beside_others_whose_channels_we_do_not_take(tmp_path: Path) -> None:
+    descriptors = []
+    for recording_id, channel in enumerate(("aeron:ipc?alias=ours", "aeron:ipc?theirs=1")):
+        files = RecordedFiles(tmp_path, recording_id)
+        files.append(b"x")
+        files.save()
+        descriptors.append(files.descriptor(channel=channel))
+    write_catalog(tmp_path, descriptors)
+    with (
+        aeron.ArchivingMediaDriver.launch(tmp_path, timeout=TIMEOUT) as other,
+        aeron.Client.connect(other.aeron_dir) as client,
+        aeron.Archive.connect(client, other.archive_context(), timeout=TIMEOUT) as archive,
+    ):
+        found = last_stopped(archive, "aeron:ipc?alias=ours", 10)
+    assert found is not None
+    assert found.recording_id == 0
 
 
 def test_a_publisher_that_does_not_go_on_there(
