@@ -21,6 +21,7 @@ from aeron_py.errors import (
     ArchiveConnectionError,
     Recovery,
     TimedOutError,
+    UnknownRecordingError,
 )
 from aeron_py.uri import ChannelUri
 
@@ -174,7 +175,12 @@ class Replicator:
     def _begin(self, recording: RecordingDescriptor, source: Archive, target: Archive) -> Replication | None:
         id, wanted = recording.recording_id, self._wanted
         recording_id, position = _copy_of(recording, target)
-        end = source.get_max_recorded_position(id)
+        try:
+            end = source.get_max_recorded_position(id)
+        except UnknownRecordingError:
+            if wanted.recording_ids:
+                raise
+            return None  # it was deleted since it was listed
         goes_on = recording.is_active and (wanted.follow or wanted.live is not None)
         if not goes_on:
             end = self._ends.setdefault(id, end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from aeron_py.archive.catalog import find_recording, read_catalog
 from aeron_py.archive.client import Archive
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.cli import render
+from aeron_py.errors import UnknownRecordingError
 from aeron_py.recorder.when import format_time
 
 if TYPE_CHECKING:
@@ -18,7 +20,12 @@ if TYPE_CHECKING:
 
 def of_archive(archive: Archive, wanted: RecordingFilter) -> list[dict[str, Any]]:
     """Recordings of an archive that runs."""
-    return [_live(archive, recording) for recording in archive.list_recordings() if wanted.takes_recording(recording)]
+    found = []
+    for recording in archive.list_recordings():
+        if wanted.takes_recording(recording):
+            with contextlib.suppress(UnknownRecordingError):  # it has stopped and was deleted since it was listed
+                found.append(_live(archive, recording))
+    return found
 
 
 def one_of_archive(archive: Archive, recording_id: int) -> dict[str, Any]:

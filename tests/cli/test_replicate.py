@@ -130,6 +130,55 @@ def test_a_copy_with_a_gap_is_another_one(target: Path, tmp_path: Path) -> None:
     assert (second["start_position"], second["position"], second["done"]) == (segment, position, True)
 
 
+def wanted_of(source: aeron.ArchiveServer) -> Wanted:
+    return Wanted(
+        source_channel=source.control_channel,
+        source_stream_id=source.control_stream_id,
+        recording_ids=(),
+        channel=None,
+        stream_id=None,
+        aeron_dir=None,
+        response_channel=None,
+        follow=False,
+        live=None,
+        credentials=b"",
+        source_credentials=b"",
+        timeout=TIMEOUT,
+    )
+
+
+def mark_of(archive_dir: Path) -> ArchiveMark:
+    mark = ArchiveMark.read(archive_dir)
+    assert mark is not None
+    return mark
+
+
+def wait(timeout: float) -> bool:
+    time.sleep(min(timeout, 0.1))
+    return False
+
+
+def test_what_was_deleted_since_it_was_listed(target: Path, tmp_path: Path) -> None:
+    with (
+        aeron.ArchivingMediaDriver.launch(tmp_path, timeout=TIMEOUT) as source,
+        aeron.Client.connect(source.aeron_dir) as client,
+        aeron.Archive.connect(client, source.archive_context(), timeout=TIMEOUT) as archive,
+    ):
+        gone, kept = (record(client, archive, stream_id, COUNT).recording_id for stream_id in (61, 62))
+
+        class Deleting(Replicator):
+            def _chosen(self, source: Any) -> Any:
+                found = super()._chosen(source)
+                archive.purge_recording(gone)
+                return found
+
+        replicator = Deleting(wanted_of(source.archive_server), lambda: mark_of(target), wait, print)
+        replicator.run(lambda done, total: None)
+        assert replicator.is_done
+        assert list(replicator.copies) == [kept]
+    assert payloads(target, 62) == messages(COUNT)
+
+
 def test_it_goes_on_when_the_source_was_killed_before_all_was_begun(target: Path, tmp_path: Path) -> None:
     control_channel = f"aeron:udp?endpoint=localhost:{free_port()}"
     with contextlib.ExitStack() as stack:
@@ -145,29 +194,7 @@ def test_it_goes_on_when_the_source_was_killed_before_all_was_begun(target: Path
         client = stack.enter_context(aeron.Client.connect(driver.aeron_dir))
         with aeron.Archive.connect(client, servers[0].archive_context(), timeout=TIMEOUT) as archive:
             there, missing = (record(client, archive, stream_id, COUNT).recording_id for stream_id in (51, 52))
-        wanted = Wanted(
-            source_channel=control_channel,
-            source_stream_id=servers[0].control_stream_id,
-            recording_ids=(there,),
-            channel=None,
-            stream_id=None,
-            aeron_dir=None,
-            response_channel=None,
-            follow=False,
-            live=None,
-            credentials=b"",
-            source_credentials=b"",
-            timeout=TIMEOUT,
-        )
-
-        def find_mark() -> ArchiveMark:
-            mark = ArchiveMark.read(target)
-            assert mark is not None
-            return mark
-
-        def wait(timeout: float) -> bool:
-            time.sleep(min(timeout, 0.1))
-            return False
+        wanted = wanted_of(servers[0])
 
         class Killing(Replicator):
             def _begin(self, recording: Any, source: Any, target: Any) -> Any:
@@ -177,10 +204,10 @@ def test_it_goes_on_when_the_source_was_killed_before_all_was_begun(target: Path
                     servers.append(launch())
                 return super()._begin(recording, source, target)
 
-        Replicator(wanted, find_mark, wait, print).run(lambda done, total: None)
+        first = dataclasses.replace(wanted, recording_ids=(there,))
+        Replicator(first, lambda: mark_of(target), wait, print).run(lambda done, total: None)
         told: list[str] = []
-        all_wanted = dataclasses.replace(wanted, recording_ids=(there, missing))
-        replicator = Killing(all_wanted, find_mark, wait, told.append)
+        replicator = Killing(wanted, lambda: mark_of(target), wait, told.append)
         replicator.run(lambda done, total: None)
         assert len(told) == 1
         assert replicator.is_done

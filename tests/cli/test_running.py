@@ -18,7 +18,9 @@ import pytest
 import aeron_py as aeron
 from aeron_py.archive.prune import Limits, apply_cut, plan_cuts
 from aeron_py.archive.stream_recorder import last_stopped
+from aeron_py.cli import descriptions
 from aeron_py.errors import SettingError
+from aeron_py.recorder.filters import RecordingFilter
 from tests.archive.streams import CHANNEL, messages, new_stream_id, offer, record, stop_position
 from tests.cli.inside import run_inside
 from tests.cli.test_commands import TIMEOUT, command, ready, run
@@ -119,6 +121,24 @@ def test_prune_beside_another_prune(
     cuts += plan_cuts(archive, node.archive_dir, [part], Limits(before=SEGMENT))
     assert [apply_cut(archive, cut) for cut in cuts] == [cut.files for cut in cuts]
     assert [apply_cut(archive, cut) for cut in cuts] == [0, 0]
+
+
+def test_listing_what_is_deleted_meanwhile(
+    node: aeron.ArchivingMediaDriver, node_client: aeron.Client, archive: aeron.Archive
+) -> None:
+    kept = record(node_client, archive, stream_id := new_stream_id())
+    publication = archive.add_recorded_exclusive_publication(CHANNEL, stream_id)
+    deleted = archive.await_recorded(publication, timeout=TIMEOUT)
+
+    class Deleting(RecordingFilter):
+        def takes_recording(self, recording: aeron.RecordingDescriptor) -> bool:
+            if recording.recording_id == deleted:
+                publication.close()
+                stop_position(archive, deleted)
+                archive.purge_recording(deleted)
+            return recording.stream_id == stream_id
+
+    assert [each["recording_id"] for each in descriptions.of_archive(archive, Deleting())] == [kept.recording_id]
 
 
 @pytest.mark.parametrize(
