@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import io
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -55,12 +57,21 @@ app = typer.Typer(
 
 def run(stop: StopSignal | None) -> int:
     """Run the command line; ends with SystemExit, or returns the exit status."""
+    _settle_output()
     try:
         app(obj=stop)
     except (AeronError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _settle_output() -> None:
+    """Have results go somewhere, whatever the terminal knows and whether or not there is an output at all."""
+    if sys.stdout is None:  # closed, as with >&-
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    elif isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")
 
 
 @app.callback(invoke_without_command=True)

@@ -18,7 +18,7 @@ import aeron_py as aeron
 from aeron_py.cli.commands import app
 from tests import patient
 from tests.processes import is_alive, with_argument
-from tests.recorded_files import RecordedFiles
+from tests.recorded_files import RecordedFiles, write_catalog
 from tests.waiting import wait_until
 
 TIMEOUT = 100.0
@@ -172,6 +172,21 @@ def test_the_mark_of_an_archive_killed_at_once(length: int, tmp_path: Path) -> N
     assert json.loads(run("errors", *where).stdout) == []
     findings = {each["check"]: each["ok"] for each in json.loads(run("doctor", *where).stdout)}
     assert (findings["archive"], findings["archive errors"]) == (False, True)
+
+
+@pytest.mark.parametrize("arguments", [["ls"], ["info"], ["cat", "0"]])
+@pytest.mark.parametrize("output", ["ascii", "closed"])
+def test_an_output_that_can_not_show_all(arguments: list[str], output: str, tmp_path: Path) -> None:
+    files = RecordedFiles(tmp_path)
+    files.append("größer".encode())
+    files.save()
+    write_catalog(tmp_path, [files.descriptor(channel="aeron:ipc?alias=größer")])
+    line = command(*arguments, "--archive-dir", str(tmp_path))
+    closed = ["sh", "-c", 'exec "$0" "$@" >&-'] if output == "closed" else []
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*closed, *line], capture_output=True, env=environment, timeout=TIMEOUT, check=False)
+    assert done.returncode == 0, done.stderr
+    assert bool(done.stdout) == (output != "closed")
 
 
 def test_ls_without_an_archive(tmp_path: Path) -> None:
