@@ -59,20 +59,21 @@ class Handle:
         pointer: the C pointer (or any object), None once closed.
         release: called once with the pointer when all children are closed.
         parent: the handle that must outlive this one; None for a root.
-        disarm: called once before the release, and in a forked child, with the error to raise from then on: makes
-            built-in objects that hold the raw address stop using it.
+        hot: makes, with the description, the built-in object that holds the raw address: before anybody else can close
+            this. Its ``disarm`` is called before the release, and in a forked child, with the error to raise from then
+            on.
         refresh: of a root, looks for news before a child of it reports itself closed.
     """
 
     __slots__ = (
         "__weakref__",
         "_children",
-        "_disarm",
         "_lock",
         "_refresh",
         "_release",
         "_users",
         "description",
+        "hot",
         "parent",
         "pointer",
         "reason",
@@ -85,7 +86,7 @@ class Handle:
         release: Callable[[Any], None],
         *,
         parent: Handle | None = None,
-        disarm: Callable[[AeronError], None] | None = None,
+        hot: Callable[[str], Any] | None = None,
         refresh: Callable[[], None] | None = None,
     ) -> None:
         self.description = Description(description)
@@ -94,7 +95,7 @@ class Handle:
         self.parent = parent
         self.reason: AeronError | None = None
         self._release = release
-        self._disarm = disarm
+        self.hot: Any = None if hot is None else hot(self.description)
         self._refresh = refresh
         self._children: dict[Handle, None] = {}
         self._users: dict[int, int] = {}
@@ -148,8 +149,8 @@ class Handle:
         self.reason = reason
         for child in list(self._children):
             child.lose(reason)
-        if self._disarm is not None:
-            self._disarm(reason)
+        if self.hot is not None:
+            self.hot.disarm(reason)
 
     @contextlib.contextmanager
     def using(self, operation: str) -> Iterator[Any]:
@@ -187,8 +188,8 @@ class Handle:
             self._close_children()
             self.pointer = None
             try:
-                if self._disarm is not None:
-                    self._disarm(ClosedError(f"{self.description} is closed"))
+                if self.hot is not None:
+                    self.hot.disarm(ClosedError(f"{self.description} is closed"))
                 self._await_users()
                 # One that was being added meanwhile.
                 self._close_children()
@@ -215,8 +216,8 @@ class Handle:
         if self.pointer is not None:
             self.pointer = None
             self.reason = ForkedError(f"{self.description} belongs to the parent process")
-            if self._disarm is not None:
-                self._disarm(self.reason)
+            if self.hot is not None:
+                self.hot.disarm(self.reason)
         self._lock = threading.RLock()
         self._users.clear()
 

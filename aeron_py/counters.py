@@ -197,9 +197,10 @@ class Counter(Owner):
         def release(counter: Any) -> None:
             check(lib.aeron_counter_close(counter, ffi.NULL, ffi.NULL), "Counter.close")
 
-        return cls(
-            client, Handle(f"counter {label or type_id}", pointer, release, parent=client._handle), label, type_id
-        )
+        handle = Handle(f"counter {label or type_id}", pointer, release, parent=client._handle)
+        # Another thread may close the client from now on.
+        with handle.using("add_counter"):
+            return cls(client, handle, label, type_id)
 
     @property
     def is_closed(self) -> bool:

@@ -88,21 +88,15 @@ class Image(Owner):
         fields: dict[str, Any] = {field: getattr(raw, field) for field in ImageConstants.__dataclass_fields__}
         constants = ImageConstants(**{**fields, "source_identity": text(raw.source_identity)})
         parent = subscription._handle
+        address, assemble, guard = int(ffi.cast("uintptr_t", pointer)), subscription._assemble, subscription._poller
         handle = Handle(
             f"image of session {constants.session_id} of {parent.description}",
             pointer,
             lib.aeron_image_release,
             parent=parent,
+            hot=lambda description: Poller(address, True, description, assemble, guard=guard),
         )
-        poller = Poller(
-            int(ffi.cast("uintptr_t", pointer)),
-            True,
-            handle.description,
-            subscription._assemble,
-            guard=subscription._poller,
-        )
-        handle._disarm = poller.disarm
-        return cls(subscription, constants, handle, poller, -1)
+        return cls(subscription, constants, handle, handle.hot, -1)
 
     @classmethod
     def _gone(cls, subscription: Subscription, constants: ImageConstants, end: int) -> Image:

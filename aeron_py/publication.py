@@ -87,10 +87,15 @@ class Publication(Offering):
             check(close(publication, ffi.NULL, ffi.NULL), "Publication.close")
 
         description = f"{cls._kind.replace('_', ' ')} {constants.channel} {constants.stream_id}"
-        handle = Handle(description, pointer, release, parent=client._handle)
-        offerer = Offerer(int(ffi.cast("uintptr_t", pointer)), cls._exclusive, handle.description)
-        handle._disarm = offerer.disarm
-        return cls(client, handle, offerer, constants)
+        address = int(ffi.cast("uintptr_t", pointer))
+        handle = Handle(
+            description,
+            pointer,
+            release,
+            parent=client._handle,
+            hot=lambda description: Offerer(address, cls._exclusive, description),
+        )
+        return cls(client, handle, handle.hot, constants)
 
     def _call(self, name: str) -> Any:
         pointer = self._handle.get(name)

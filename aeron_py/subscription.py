@@ -78,10 +78,17 @@ class Subscription(Owner):
             finally:
                 let_go()
 
-        handle = Handle(f"subscription {channel} {stream_id}", pointer, release, parent=client._handle)
-        poller = Poller(int(ffi.cast("uintptr_t", pointer)), False, handle.description, bool(assemble))
-        handle._disarm = poller.disarm
-        subscription = cls(client, handle, poller, source, channel, stream_id, bool(assemble))
+        address = int(ffi.cast("uintptr_t", pointer))
+        handle = Handle(
+            f"subscription {channel} {stream_id}",
+            pointer,
+            release,
+            parent=client._handle,
+            hot=lambda description: Poller(address, False, description, bool(assemble)),
+        )
+        # Another thread may close the client from now on.
+        with handle.using("add_subscription"):
+            subscription = cls(client, handle, handle.hot, source, channel, stream_id, bool(assemble))
         subscription._on_available = on_available
         subscription._on_unavailable = on_unavailable
         return subscription
