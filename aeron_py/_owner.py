@@ -159,10 +159,16 @@ class Handle:
         Raises:
             AeronError: as :meth:`get`.
         """
+        with self.kept():
+            yield self.get(operation)
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[Any]:
+        """The pointer, None when it was closed; as with :meth:`using`, another thread's close waits for the block."""
         thread = threading.get_ident()
         self._users[thread] = self._users.get(thread, 0) + 1
         try:
-            yield self.get(operation)
+            yield self.pointer
         finally:
             left = self._users[thread] - 1
             if left:

@@ -142,7 +142,8 @@ class Client(Adding):
     @property
     def is_closed(self) -> bool:
         """Whether it was closed, or has lost its driver."""
-        return self._handle.closed or self._handle.reason is not None or lib.aeron_is_closed(self._handle.pointer)
+        with self._handle.kept() as pointer:
+            return pointer is None or self._handle.reason is not None or bool(lib.aeron_is_closed(pointer))
 
     def next_correlation_id(self) -> int:
         """A number unique among all clients of the driver (``aeron_next_correlation_id``)."""

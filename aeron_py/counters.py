@@ -205,9 +205,8 @@ class Counter(Owner):
     @property
     def is_closed(self) -> bool:
         """Whether it was closed, or its client."""
-        return (
-            self._handle.closed or self._handle.reason is not None or lib.aeron_counter_is_closed(self._handle.pointer)
-        )
+        with self._handle.kept() as pointer:
+            return pointer is None or self._handle.reason is not None or bool(lib.aeron_counter_is_closed(pointer))
 
     @property
     def value(self) -> int:

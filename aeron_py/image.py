@@ -132,9 +132,10 @@ class Image(Owner):
 
     def _look(self, name: str) -> Any:
         handle = self.__dict__.get("_handle")
-        if handle is None or handle.pointer is None:
+        if handle is None:
             return self._last[name]
-        return getattr(lib, f"aeron_image_{name}")(handle.pointer)
+        with handle.kept() as pointer:
+            return self._last[name] if pointer is None else getattr(lib, f"aeron_image_{name}")(pointer)
 
     def _get(self, operation: str) -> Any:
         handle = self.__dict__.get("_handle")
@@ -146,7 +147,10 @@ class Image(Owner):
     def closed(self) -> bool:
         """Whether it is gone: the publisher left, or this or the subscription was closed."""
         handle = self.__dict__.get("_handle")
-        return handle is None or handle.closed or bool(lib.aeron_image_is_closed(handle.pointer))
+        if handle is None:
+            return True
+        with handle.kept() as pointer:
+            return pointer is None or bool(lib.aeron_image_is_closed(pointer))
 
     @property
     def session_id(self) -> int:

@@ -98,8 +98,15 @@ class Publication(Offering):
         return cls(client, handle, handle.hot, constants)
 
     def _call(self, name: str) -> Any:
-        pointer = self._handle.get(name)
-        return getattr(lib, f"aeron_{self._kind}_{name}")(pointer)
+        with self._handle.using(name) as pointer:
+            return getattr(lib, f"aeron_{self._kind}_{name}")(pointer)
+
+    def _ask(self, name: str, otherwise: bool) -> bool:
+        """A question to C; the other answer when it is closed, or its driver is lost."""
+        with self._handle.kept() as pointer:
+            if pointer is None or self._handle.reason is not None:
+                return otherwise
+            return bool(getattr(lib, f"aeron_{self._kind}_{name}")(pointer))
 
     def _position(self, name: str) -> int:
         value = int(self._call(name))
@@ -128,14 +135,12 @@ class Publication(Offering):
     @property
     def is_connected(self) -> bool:
         """Whether somebody subscribes; False when it is closed."""
-        handle = self._handle
-        return handle.pointer is not None and handle.reason is None and bool(self._call("is_connected"))
+        return self._ask("is_connected", False)
 
     @property
     def is_closed(self) -> bool:
         """Whether it was closed, or its client, or its driver is lost."""
-        handle = self._handle
-        return handle.pointer is None or handle.reason is not None or bool(self._call("is_closed"))
+        return self._ask("is_closed", True)
 
     @property
     def channel_status(self) -> int:

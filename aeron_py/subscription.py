@@ -277,22 +277,16 @@ class Subscription(Owner):
     @property
     def is_connected(self) -> bool:
         """Whether a publisher is there; False when it is closed."""
-        handle = self._handle
-        return (
-            handle.pointer is not None
-            and handle.reason is None
-            and bool(lib.aeron_subscription_is_connected(handle.pointer))
-        )
+        with self._handle.kept() as pointer:
+            lost = pointer is None or self._handle.reason is not None
+            return not lost and bool(lib.aeron_subscription_is_connected(pointer))
 
     @property
     def is_closed(self) -> bool:
         """Whether it was closed, or its client, or its driver is lost."""
-        handle = self._handle
-        return (
-            handle.pointer is None
-            or handle.reason is not None
-            or bool(lib.aeron_subscription_is_closed(handle.pointer))
-        )
+        with self._handle.kept() as pointer:
+            lost = pointer is None or self._handle.reason is not None
+            return lost or bool(lib.aeron_subscription_is_closed(pointer))
 
     @property
     def registration_id(self) -> int:
