@@ -12,10 +12,17 @@ from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.counters import CounterDescriptor, CountersReader
 from aeron_py.errors import ArchiveError
 
-__all__ = ["RecordedPosition"]
+__all__ = ["RecordedPosition", "rec_pos_key"]
 
 _REC_POS = 100
 _KEY = struct.Struct("<qii")  # recording id, session id, length of the source identity; then that, and the archive id
+_ARCHIVE_ID = struct.Struct("<q")
+
+
+def rec_pos_key(key: bytes) -> tuple[int, int, int]:
+    """What the key of a ``rec-pos`` counter says: the recording's id, its session, and the archive's id."""
+    recording_id, session_id, length = _KEY.unpack_from(key)
+    return recording_id, session_id, *_ARCHIVE_ID.unpack_from(key, _KEY.size + length)
 
 
 class RecordedPosition:
@@ -53,8 +60,7 @@ class RecordedPosition:
         archive_id = self._archive_id()
         found = []
         for counter in self._counters.list(_REC_POS):
-            recording_id, session_id, length = _KEY.unpack_from(counter.key)
-            (of_archive,) = struct.unpack_from("<q", counter.key, _KEY.size + length)
+            recording_id, session_id, of_archive = rec_pos_key(counter.key)
             if recording_id == self._recording.recording_id and archive_id in (None, of_archive):
                 found.append((session_id == self._recording.session_id, counter))
         return max(found, key=lambda each: each[0], default=(False, None))[1]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from aeron_py.archive._recorded_position import rec_pos_key
 from aeron_py.counters import CounterDescriptor, CountersReader
 from aeron_py.recorder.config import ChannelConfig
 from aeron_py.recorder.names import TopicName, channel_parameters, place_of, topic_name
@@ -304,8 +305,7 @@ class RecordingWatch(_Watch[ActiveRecording]):
         found = _RECORDING.fullmatch(counter.label)
         if not found:
             raise ValueError("not the label of a recording")
-        recording_id, session_id, length = struct.unpack_from("=qii", counter.key)
-        (archive_id,) = struct.unpack_from("=q", counter.key, 16 + length)
+        recording_id, session_id, archive_id = rec_pos_key(counter.key)
         if self._archive_id not in (None, archive_id):
             return None
         return ActiveRecording(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 import anyio
 import pytest
@@ -28,6 +31,33 @@ async def until_live(joined: aeron.AsyncJoin, publication: aeron.AsyncPublicatio
         if joined.is_live and len(received) > 5:
             return received
     raise AssertionError
+
+
+class Recorded(NamedTuple):
+    """A stream that is recorded, with one message that the archive has."""
+
+    client: aeron.AsyncClient
+    archive: aeron.AsyncArchive
+    publication: aeron.AsyncPublication
+    recording_id: int
+    position: int
+
+
+@contextlib.asynccontextmanager
+async def recorded(
+    node: aeron.ArchivingMediaDriver, stream_id: int, first: bytes, channel: str = "aeron:ipc", more: str = ""
+) -> AsyncIterator[Recorded]:
+    """Record a channel, and publish there; ``more`` is the publication's alone. The block has :data:`LONG` seconds."""
+    async with (
+        aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client,
+        client.archive(node.archive_context(), timeout=LONG) as archive,
+        archive.record(channel, stream_id),
+        client.add_exclusive_publication(channel + more, stream_id) as publication,
+    ):
+        with anyio.fail_after(LONG):
+            position = await publication.send(first, wait_connected=True)
+            recording_id = await archive.await_recorded(publication, position, timeout=LONG)
+            yield Recorded(client, archive, publication, recording_id, position)
 
 
 async def test_past_and_present_in_one(node: aeron.ArchivingMediaDriver) -> None:
@@ -83,130 +113,96 @@ async def test_while_the_publisher_goes_on(node: aeron.ArchivingMediaDriver) -> 
 
 async def test_ends_with_what_is_no_message(node: aeron.ArchivingMediaDriver) -> None:
     stream_id = next(stream_ids)
-    async with (
-        aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client,
-        client.archive(node.archive_context(), timeout=LONG) as archive,
-        archive.record("aeron:ipc", stream_id),
-    ):
-        with anyio.fail_after(LONG):
-            publication = await client.add_exclusive_publication("aeron:ipc", stream_id)
-            last = await publication.send(b"last", wait_connected=True)
-            # As a publisher that is killed in the midst of a message leaves it.
-            publication.try_claim(100).abort()
-            recording_id = await archive.await_recorded(publication, publication.position, timeout=LONG)
-            await publication.aclose()
-            async with archive.join(recording_id, "aeron:ipc", stream_id) as joined:
-                assert [message.position async for message in joined] == [last]
-                assert joined.position == await archive.get_stop_position(recording_id) > last
-                with pytest.raises(aeron.NotConnectedError, match="has ended"):
-                    await joined.receive()
+    async with recorded(node, stream_id, b"last") as (_, archive, publication, recording_id, last):
+        # As a publisher that is killed in the midst of a message leaves it.
+        publication.try_claim(100).abort()
+        await archive.await_recorded(publication, publication.position, timeout=LONG)
+        await publication.aclose()
+        async with archive.join(recording_id, "aeron:ipc", stream_id) as joined:
+            assert [message.position async for message in joined] == [last]
+            assert joined.position == await archive.get_stop_position(recording_id) > last
+            with pytest.raises(aeron.NotConnectedError, match="has ended"):
+                await joined.receive()
 
 
 async def test_cancelled_and_closed(node: aeron.ArchivingMediaDriver) -> None:
     stream_id = next(stream_ids)
-    async with (
-        aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client,
-        client.archive(node.archive_context(), timeout=LONG) as archive,
-        archive.record("aeron:ipc", stream_id),
-        client.add_exclusive_publication("aeron:ipc", stream_id) as publication,
-    ):
-        with anyio.fail_after(LONG):
-            position = await publication.send(b"0", wait_connected=True)
-            recording_id = await archive.await_recorded(publication, position, timeout=LONG)
-            joined = await archive.join(recording_id, "aeron:ipc", stream_id)
-            received: list[bytes] = []
-            number = 1
-            while not (joined.is_live and len(received) > 20):
-                await publication.send(b"%d" % number)
-                number += 1
-                with anyio.move_on_after(number % 7 * 0.001):
-                    while True:
-                        received.append((await joined.receive()).payload)
-            assert received == [b"%d" % each for each in range(len(received))]
+    async with recorded(node, stream_id, b"0") as (_, archive, publication, recording_id, _):
+        joined = await archive.join(recording_id, "aeron:ipc", stream_id)
+        received: list[bytes] = []
+        number = 1
+        while not (joined.is_live and len(received) > 20):
+            await publication.send(b"%d" % number)
+            number += 1
+            with anyio.move_on_after(number % 7 * 0.001):
+                while True:
+                    received.append((await joined.receive()).payload)
+        assert received == [b"%d" % each for each in range(len(received))]
 
-            async def wait() -> None:
-                with pytest.raises(aeron.ClosedError):
-                    while True:
-                        await joined.receive()
+        async def wait() -> None:
+            with pytest.raises(aeron.ClosedError):
+                while True:
+                    await joined.receive()
 
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(wait)
-                await anyio.wait_all_tasks_blocked()
-                await joined.aclose()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            await joined.aclose()
 
 
 async def test_live_that_comes_late_is_seen_while_nothing_is_replayed(node: aeron.ArchivingMediaDriver) -> None:
-    recorded, live = next(stream_ids), next(stream_ids)
+    live = next(stream_ids)
     async with (
-        aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client,
-        client.archive(node.archive_context(), timeout=LONG) as archive,
-        archive.record("aeron:ipc", recorded),
-        client.add_exclusive_publication("aeron:ipc", recorded) as publication,
+        recorded(node, next(stream_ids), b"past") as (client, archive, publication, recording_id, position),
+        archive.join(recording_id, "aeron:ipc", live) as joined,
     ):
-        with anyio.fail_after(LONG):
-            position = await publication.send(b"past", wait_connected=True)
-            recording_id = await archive.await_recorded(publication, position, timeout=LONG)
-            async with archive.join(recording_id, "aeron:ipc", live) as joined:
-                assert (await joined.receive()).payload == b"past"
+        assert (await joined.receive()).payload == b"past"
 
-                async def send() -> None:
-                    # It waits until nothing is left to replay, and stays there: the live stream brings what is next.
-                    await anyio.wait_all_tasks_blocked()
-                    info = await archive.list_recording(recording_id)
-                    channel = aeron.ChannelUri.ipc(session_id=publication.session_id).with_initial_position(
-                        position, info.initial_term_id, info.term_buffer_length
-                    )
-                    async with client.add_exclusive_publication(channel, live) as late:
-                        await late.send(b"present", wait_connected=True)
-                        await received.wait()
+        async def send() -> None:
+            # It waits until nothing is left to replay, and stays there: the live stream brings what is next.
+            await anyio.wait_all_tasks_blocked()
+            info = await archive.list_recording(recording_id)
+            channel = aeron.ChannelUri.ipc(session_id=publication.session_id).with_initial_position(
+                position, info.initial_term_id, info.term_buffer_length
+            )
+            async with client.add_exclusive_publication(channel, live) as late:
+                await late.send(b"present", wait_connected=True)
+                await received.wait()
 
-                received = anyio.Event()
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(send)
-                    assert (await joined.receive()).payload == b"present"
-                    assert joined.is_live
-                    received.set()
+        received = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send)
+            assert (await joined.receive()).payload == b"present"
+            assert joined.is_live
+            received.set()
 
 
 async def test_live_that_was_lost_and_is_back_before_it_was_looked_at(node: aeron.ArchivingMediaDriver) -> None:
     stream_id, count = next(stream_ids), 1000
     channel = f"aeron:udp?endpoint=localhost:{free_port()}|term-length=64k|ssc=true"
-    untethered = "untethered-window-limit-timeout=100ms|untethered-linger-timeout=50ms|untethered-resting-timeout=100ms"
-    async with (
-        aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client,
-        client.archive(node.archive_context(), timeout=LONG) as archive,
-        archive.record(channel, stream_id),
-        client.add_exclusive_publication(f"{channel}|{untethered}", stream_id) as publication,
-    ):
-        with anyio.fail_after(LONG):
-            position = await publication.send(b"first", wait_connected=True)
-            recording_id = await archive.await_recorded(publication, position, timeout=LONG)
-            spy = f"aeron-spy:{channel}|tether=false".replace("|ssc=true", "")
-            async with archive.join(recording_id, spy, stream_id) as joined:
-                await until_live(joined, publication, 0)
-                assert joined._live is not None
-                before = joined._live.images[0]
-                # More than a term that nobody receives, so that the driver gives it up, and then takes it up again.
-                for number in range(count):
-                    await publication.send(b"%d" % number + bytes(100))
-                while not (before.closed and joined._live.is_connected):
-                    await anyio.sleep(0.005)
-                await publication.send(b"back")
-                for number in range(count):
-                    assert (await joined.receive()).payload[:-100] == b"%d" % number
-                assert (await joined.receive()).payload == b"back"
+    untethered = (
+        "|untethered-window-limit-timeout=100ms|untethered-linger-timeout=50ms|untethered-resting-timeout=100ms"
+    )
+    async with recorded(node, stream_id, b"first", channel, untethered) as (_, archive, publication, recording_id, _):
+        spy = f"aeron-spy:{channel}|tether=false".replace("|ssc=true", "")
+        async with archive.join(recording_id, spy, stream_id) as joined:
+            await until_live(joined, publication, 0)
+            assert joined._live is not None
+            before = joined._live.images[0]
+            # More than a term that nobody receives, so that the driver gives it up, and then takes it up again.
+            for number in range(count):
+                await publication.send(b"%d" % number + bytes(100))
+            while not (before.closed and joined._live.is_connected):
+                await anyio.sleep(0.005)
+            await publication.send(b"back")
+            for number in range(count):
+                assert (await joined.receive()).payload[:-100] == b"%d" % number
+            assert (await joined.receive()).payload == b"back"
 
 
 async def test_closed_while_it_begins(node: aeron.ArchivingMediaDriver) -> None:
     stream_id = next(stream_ids)
-    async with (
-        aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client,
-        client.archive(node.archive_context(), timeout=LONG) as archive,
-        archive.record("aeron:ipc", stream_id),
-        client.add_exclusive_publication("aeron:ipc", stream_id) as publication,
-    ):
-        position = await publication.send(b"0", wait_connected=True)
-        recording_id = await archive.await_recorded(publication, position, timeout=LONG)
+    async with recorded(node, stream_id, b"0") as (_, archive, _, recording_id, _):
         for turns in range(40):
             joined = await archive.join(recording_id, "aeron:ipc", stream_id)
 
@@ -229,24 +225,18 @@ async def test_live_that_is_lost_after_it_was_looked_at(
 ) -> None:
     stream_id = next(stream_ids)
     async with (
-        aeron.AsyncClient.connect(node.aeron_dir, driver_timeout=LONG) as client,
-        client.archive(node.archive_context(), timeout=LONG) as archive,
-        archive.record("aeron:ipc", stream_id),
+        recorded(node, stream_id, b"first") as (_, archive, publication, recording_id, _),
+        archive.join(recording_id, "aeron:ipc", stream_id) as joined,
     ):
-        publication = await client.add_exclusive_publication("aeron:ipc", stream_id)
-        with anyio.fail_after(LONG):
-            position = await publication.send(b"first", wait_connected=True)
-            recording_id = await archive.await_recorded(publication, position, timeout=LONG)
-            async with archive.join(recording_id, "aeron:ipc", stream_id) as joined:
-                await until_live(joined, publication, 0)
-                live = joined._live
-                assert live is not None
-                park = live._park
+        await until_live(joined, publication, 0)
+        live = joined._live
+        assert live is not None
+        park = live._park
 
-                async def lose_and_park(wanted: int = 0) -> None:
-                    publication.close()
-                    wait_until(lambda: not live.images)
-                    await park(wanted)
+        async def lose_and_park(wanted: int = 0) -> None:
+            publication.close()
+            wait_until(lambda: not live.images)
+            await park(wanted)
 
-                monkeypatch.setattr(live, "_park", lose_and_park)
-                assert [message async for message in joined] == []
+        monkeypatch.setattr(live, "_park", lose_and_park)
+        assert [message async for message in joined] == []
