@@ -24,6 +24,7 @@ from tests.ports import free_port
 from tests.waiting import wait_until
 
 COUNT = 3000
+SEGMENT = 64 * 1024
 
 
 @contextlib.contextmanager
@@ -74,14 +75,19 @@ def test_what_is_there_is_not_copied_again(target: Path, tmp_path: Path) -> None
         assert payloads(target, stream_id) == messages(COUNT)
 
 
-def test_what_was_purged_is_not_copied_again(target: Path, tmp_path: Path) -> None:
-    segment = 64 * 1024
-    source = aeron.ArchivingMediaDriver.launch(tmp_path, timeout=TIMEOUT, segment_file_length=segment)
+@contextlib.contextmanager
+def source_of_small_segments(archive_dir: Path) -> Iterator[tuple[aeron.ArchivingMediaDriver, aeron.Archive]]:
+    """An archive with segments of one term, and a session with it."""
     with (
-        source,
+        aeron.ArchivingMediaDriver.launch(archive_dir, timeout=TIMEOUT, segment_file_length=SEGMENT) as source,
         aeron.Client.connect(source.aeron_dir) as client,
         aeron.Archive.connect(client, source.archive_context(), timeout=TIMEOUT) as archive,
     ):
+        yield source, archive
+
+
+def test_what_was_purged_is_not_copied_again(target: Path, tmp_path: Path) -> None:
+    with source_of_small_segments(tmp_path) as (source, archive):
         copying = ("replicate", source.control_channel, "--archive-dir", str(target), "--stream-id", "41", "--json")
 
         def copied() -> dict[str, Any]:
@@ -100,7 +106,7 @@ def test_what_was_purged_is_not_copied_again(target: Path, tmp_path: Path) -> No
                 recording_id = archive.await_recorded(publication, position, timeout=TIMEOUT)
                 copies.append(copied())
                 assert copies[-1]["position"] == position
-                archive.purge_segments(recording_id, (part + 1) * segment)
+                archive.purge_segments(recording_id, (part + 1) * SEGMENT)
     (copy,) = (each for each in read_catalog(target) if each.stream_id == 41)
     assert {each["recording_id"] for each in copies} == {copy.recording_id}
     assert (copy.start_position, copy.stop_position) == (0, position)
@@ -108,13 +114,7 @@ def test_what_was_purged_is_not_copied_again(target: Path, tmp_path: Path) -> No
 
 
 def test_a_copy_with_a_gap_is_another_one(target: Path, tmp_path: Path) -> None:
-    segment = 64 * 1024
-    source = aeron.ArchivingMediaDriver.launch(tmp_path, timeout=TIMEOUT, segment_file_length=segment)
-    with (
-        source,
-        aeron.Client.connect(source.aeron_dir) as client,
-        aeron.Archive.connect(client, source.archive_context(), timeout=TIMEOUT) as archive,
-    ):
+    with source_of_small_segments(tmp_path) as (source, archive):
         copying = ("replicate", source.control_channel, "--archive-dir", str(target), "--stream-id", "42", "--json")
         with archive.add_recorded_exclusive_publication(CHANNEL, 42) as publication:
             archive.await_recorded(publication, timeout=TIMEOUT)
@@ -123,11 +123,11 @@ def test_a_copy_with_a_gap_is_another_one(target: Path, tmp_path: Path) -> None:
             for message in messages(COUNT):
                 position = offer(publication, message)
             archive.await_recorded(publication, position, timeout=TIMEOUT)
-            archive.purge_segments(recording_id, segment)
+            archive.purge_segments(recording_id, SEGMENT)
             (second,) = json.loads(run(*copying).stdout)
     assert (first["start_position"], first["done"]) == (0, True)
     assert second["recording_id"] != first["recording_id"]
-    assert (second["start_position"], second["position"], second["done"]) == (segment, position, True)
+    assert (second["start_position"], second["position"], second["done"]) == (SEGMENT, position, True)
 
 
 def wanted_of(source: aeron.ArchiveServer) -> Wanted:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,14 @@ def index(node: ArchivingMediaDriver, module_client: Client, recording: Recordin
         yield opened
 
 
+@pytest.fixture
+def opened(
+    node: ArchivingMediaDriver, module_client: Client, module_archive: Archive, index: TimeIndex
+) -> Callable[..., Session]:
+    """Opens a session on what was recorded; its options are those of :class:`Session`."""
+    return partial(Session, module_client, module_archive, node.archive_dir, index=index)
+
+
 def listen(session: Session) -> Listeners:
     listeners = Listeners({topic: session.subscribe(topic) for topic in session.topics})
     wait_until(lambda: all(info.listening for info in session.topics.values()), TIMEOUT, "listening")
@@ -62,12 +71,11 @@ def half(publication: ExclusivePublication, aeron_dir: str) -> None:
 @pytest.mark.parametrize("end", ["padding", "half"])
 def test_ends_that_are_no_message(
     node: ArchivingMediaDriver,
-    module_client: Client,
-    module_archive: Archive,
     recording: Recording,
     index: TimeIndex,
     speed: float | str,
     end: str,
+    opened: Callable[..., Session],
 ) -> None:
     for _ in range(2):
         for _ in range(3):
@@ -81,7 +89,7 @@ def test_ends_that_are_no_message(
         recording.add(CAMERA)
     recording.close()
     with (
-        Session(module_client, module_archive, node.archive_dir, index=index, speed=speed) as session,
+        opened(speed=speed) as session,
         listen(session) as listeners,
     ):
         session.end = index.end_ns
@@ -102,11 +110,10 @@ def test_ends_that_are_no_message(
 @pytest.mark.parametrize("speed", [1.0, "Unlimited"])
 def test_recording_has_less_than_the_journal_tells(
     node: ArchivingMediaDriver,
-    module_client: Client,
     module_archive: Archive,
     recording: Recording,
-    index: TimeIndex,
     speed: float | str,
+    opened: Callable[..., Session],
 ) -> None:
     """As after a power cut: what there is comes once, and the session ends."""
     _, recording_id, _ = recording.open[CAMERA]
@@ -118,7 +125,7 @@ def test_recording_has_less_than_the_journal_tells(
     module_archive.truncate_recording(recording_id, ends[3])
     there = {CAMERA: recording.sent[CAMERA][:4], RADAR: recording.sent[RADAR]}
     with (
-        Session(module_client, module_archive, node.archive_dir, index=index, speed=speed) as session,
+        opened(speed=speed) as session,
         listen(session) as listeners,
     ):
         session.state = "play"
@@ -131,19 +138,18 @@ def test_recording_has_less_than_the_journal_tells(
 
 @pytest.mark.parametrize("speed", [1000, "Unlimited"])
 def test_what_was_played_was_purged_meanwhile(
-    node: ArchivingMediaDriver,
-    module_client: Client,
     module_archive: Archive,
     recording: Recording,
     index: TimeIndex,
     speed: float | str,
+    opened: Callable[..., Session],
 ) -> None:
     """The session goes back to the beginning: it plays what is left; and all, when it has come back, as volumes do."""
     publication, recording_id, _ = recording.open[CAMERA]
     for _ in range(50):
         recording.batch(CAMERA, length=3000)
     recording.batch(RADAR)
-    with Session(module_client, module_archive, node.archive_dir, index=index, speed="Unlimited") as session:
+    with opened(speed="Unlimited") as session:
         session.end = index.end_ns
         with listen(session) as listeners:
             session.state = "play"
@@ -173,10 +179,8 @@ def test_what_was_played_was_purged_meanwhile(
 
 def test_a_file_that_can_not_be_read_stops_no_other_topic(
     node: ArchivingMediaDriver,
-    module_client: Client,
-    module_archive: Archive,
     recording: Recording,
-    index: TimeIndex,
+    opened: Callable[..., Session],
 ) -> None:
     _, recording_id, _ = recording.open[CAMERA]
     for _ in range(6):
@@ -184,7 +188,7 @@ def test_a_file_that_can_not_be_read_stops_no_other_topic(
     recording.close()
     file = node.archive_dir / f"{recording_id}-0.rec"
     aside = file.with_suffix(".aside")
-    with Session(module_client, module_archive, node.archive_dir, index=index, pos=recording.times[2]) as session:
+    with opened(pos=recording.times[2]) as session:
         file.rename(aside)
         file.mkdir()
         try:
