@@ -8,15 +8,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from aeron_py._closing import Closing
-from aeron_py.errors import AeronError
+from aeron_py.errors import AeronError, TimedOutError
 from aeron_py.recorder.entries import StreamInfo
-from aeron_py.recorder.volumes import CURRENT, Volumes
+from aeron_py.recorder.volumes import CURRENT, Volume, Volumes
 from aeron_py.recorder.when import parse_time
 
 if TYPE_CHECKING:
     from aeron_py.archive.client import Archive
 
-__all__ = ["AwayVolumes", "Span"]
+__all__ = ["AwayVolumes", "Span", "VolumeAwayError"]
 
 _TICK = 50_000_000
 """Nanoseconds in which file systems may not tell one change from the next."""
@@ -26,6 +26,10 @@ _AT_ONCE = 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 300.0
 
 
+class VolumeAwayError(TimedOutError):
+    """A volume that is needed is not here yet: it is being fetched, or that failed; the message says which."""
+
+
 class Span(NamedTuple):
     """The time of a volume that is away.
 
@@ -33,11 +37,17 @@ class Span(NamedTuple):
         name: of the volume.
         begin_ns: its first entry, nanoseconds since 1970.
         end_ns: when it ended.
+        topics: of which it has messages; None when that is not known here.
     """
 
     name: str
     begin_ns: int
     end_ns: int
+    topics: frozenset[str] | None = None
+
+    def may_have(self, topic: str) -> bool:
+        """Whether it can have a message of a topic."""
+        return self.topics is None or topic in self.topics
 
 
 class _Fetch:
@@ -54,7 +64,7 @@ class AwayVolumes(Closing):
     """Knows the volumes that are away, and fetches them in threads of its own. Thread-safe.
 
     Args:
-        volumes: of the archive directory, with commands ``list`` and ``get``.
+        volumes: of the archive directory, with commands ``list`` and ``get``; without ``get`` it only knows them.
         archive: a session with the archive, when it runs.
         say: told what happens, in words.
     """
@@ -67,8 +77,10 @@ class AwayVolumes(Closing):
         self._spans: list[Span] = []
         self._fetched: list[Span] = []
         self._changed = 0
-        self._listed_at = self._used_at = float("-inf")
-        self._streams: list[StreamInfo] = []
+        self._listed_at = float("-inf")
+        self._used_at: dict[str, float] = {}
+        self._streams: dict[str, StreamInfo] = {}
+        self._topics: dict[str, frozenset[str] | None] = {}
         self._listed: dict[str, int] = {}
         self._fetches: dict[str, _Fetch] = {}
         self._slots = threading.Semaphore(_AT_ONCE)
@@ -92,6 +104,11 @@ class AwayVolumes(Closing):
     # -- what is away
 
     @property
+    def fetches(self) -> bool:
+        """Whether there is a command that fetches volumes."""
+        return self._volumes.fetches
+
+    @property
     def spans(self) -> list[Span]:
         """The volumes that are away, oldest first."""
         with self._lock:
@@ -100,10 +117,10 @@ class AwayVolumes(Closing):
 
     @property
     def streams(self) -> list[StreamInfo]:
-        """What is known of their streams, one of each topic at least."""
+        """What is known of their streams, one of each topic."""
         with self._lock:
             self._look()
-            return self._streams
+            return list(self._streams.values())
 
     def _look(self, at_once: bool = False) -> None:
         try:
@@ -115,24 +132,32 @@ class AwayVolumes(Closing):
         if time.time_ns() < changed + _TICK:
             changed = 0  # another change would have the same time
         known = self._volumes.known()
-        spans = [Span(each.name, each.begin_ns, each.end_ns) for each in known if each.away]
+        spans = [Span(each.name, each.begin_ns, each.end_ns, self._topics_of(each)) for each in known if each.away]
         ends = sorted({*(each.end_ns for each in known), *self._listed.values()})
         for name, end_ns in self._listed.items():
             if all(each.name != name for each in known):
                 # All that is known of it is its name: it goes on where the one before ended.
                 spans.append(Span(name, max((each for each in ends if each < end_ns), default=0), end_ns))
-        gone = {each.name for each in spans} - {each.name for each in self._spans}
-        for each in gone:
-            self._streams += self._volumes.streams(each)
         self._spans = sorted(spans, key=lambda each: each.end_ns)
         self._fetched = [Span(each.name, each.begin_ns, each.end_ns) for each in known if each.fetched]
         self._changed = changed
+
+    def _topics_of(self, volume: Volume) -> frozenset[str] | None:
+        """The topics of which a volume has messages; notes its streams the first time."""
+        if volume.name not in self._topics:
+            streams = self._volumes.streams(volume.name)
+            for each in streams:
+                self._streams.setdefault(each.topic, each)
+            known = bool(streams) or not volume.recordings
+            having = frozenset(each.topic for each in streams if each.recording_id in volume.recordings)
+            self._topics[volume.name] = having if known else None
+        return self._topics[volume.name]
 
     def look_for_names(self) -> None:
         """Ask the command ``list``, if that was not done just now; it is not waited for."""
         with self._lock:
             now = time.monotonic()
-            if self._closed or now < self._listed_at + _LIST_EVERY:
+            if self._closed or not self._volumes.lists or now < self._listed_at + _LIST_EVERY:
                 return
             self._listed_at = now
             self._start(self._list, "list")
@@ -180,12 +205,11 @@ class AwayVolumes(Closing):
         """Volumes of that time are used now: those that were fetched stay for a while."""
         with self._lock:
             now = time.monotonic()
-            if now < self._used_at + _USE_EVERY:
-                return
-            self._used_at = now
             self._look()
             for each in self._fetched:
-                if each.begin_ns <= to_ns and each.end_ns >= from_ns:
+                known = self._used_at.get(each.name, float("-inf"))
+                if each.begin_ns <= to_ns and each.end_ns >= from_ns and now >= known + _USE_EVERY:
+                    self._used_at[each.name] = now
                     self._volumes.use(each.name)
 
     def _fetch(self, name: str, fetch: _Fetch) -> None:

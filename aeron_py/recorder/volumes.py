@@ -112,6 +112,11 @@ class Volumes:
         return self._commands.get is not None
 
     @property
+    def lists(self) -> bool:
+        """Whether there is a command that lists volumes."""
+        return self._commands.list is not None
+
+    @property
     def timeout(self) -> float:
         """The longest that a command may run, seconds."""
         return self._commands.timeout
@@ -152,7 +157,8 @@ class Volumes:
         return next((volume for volume in self.known() if volume.name == name), None)
 
     def streams(self, name: str) -> list[StreamInfo]:
-        """The streams of a volume, as they are known when its data is not here."""
+        """The latest stream of each topic of a volume, of those with messages in it where there is one; as they are
+        known when its data is not here. None of a volume of which that is not known."""
         try:
             return msgspec.json.decode((self.folder / f"{name}.streams").read_bytes(), type=list[StreamInfo])
         except (FileNotFoundError, msgspec.DecodeError):
@@ -228,6 +234,8 @@ class Volumes:
             recordings={each: (first, last) for each, (first, last) in recordings.items() if last > first},
         )
         self.folder.mkdir(exist_ok=True)
+        # Those with messages last, so that it is told by them of which topics a volume has any.
+        streams.sort(key=lambda stream: stream.recording_id in volume.recordings)
         latest = {stream.topic: stream for stream in streams}
         write_whole(self.folder / f"{volume.name}.streams", msgspec.json.encode(list(latest.values())))
         self.write_list(volume)

@@ -14,13 +14,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import trio
 
-from aeron_py import Client, ExclusivePublication
+from aeron_py import AsyncClient, Client, ExclusivePublication, Recovery, SettingError
 from aeron_py.archive.catalog import all_segment_files
+from aeron_py.recorder.away import VolumeAwayError
 from aeron_py.recorder.config import ArchiveCommands, RetentionConfig
 from aeron_py.recorder.hooks import HookError
-from aeron_py.recorder.playback import RecorderClient
+from aeron_py.recorder.playback import AsyncRecorderClient, RecorderClient, Session
 from aeron_py.recorder.playback.client import RemoteSession
+from aeron_py.recorder.playback.topics import Value
 from aeron_py.recorder.service import Recorder
 from aeron_py.recorder.volumes import Volumes
 from aeron_py.recorder.when import format_time
@@ -204,6 +207,58 @@ def test_values_when_it_is_here(kept: Kept, player: RecorderClient) -> None:
         session.pos = kept.begins[1]
         wait_until(lambda: session.step(-1).pos_ns < kept.begins[1], TIMEOUT, "one batch back")  # type: ignore[operator]
         wait_until(lambda: not kept.volumes.known()[0].away, TIMEOUT, "fetched")
+
+
+def test_values_that_are_only_where_they_were_stored(kept: Kept, player: RecorderClient) -> None:
+    with player.open_session() as session:
+        wait_until(lambda: session.pos is not None, TIMEOUT)
+        assert [each.away for each in kept.volumes.known()] == [True] * 4
+        early = session.value(EARLY)
+        assert early is not None
+        assert early.payload == kept.sent[EARLY][-1]
+        # Of the volumes after it is known that they have nothing of the topic.
+        assert [each.away for each in kept.volumes.known()] == [False, True, True, True]
+        # At a moment within what is away, all of them.
+        session.pos = kept.ends[1]
+        found = {topic: value and value.payload for topic, value in session.values().items()}
+        assert found == {t: [m for m in sent if stamp_of(m) <= kept.ends[1]][-1] for t, sent in kept.sent.items()}
+        assert [each.away for each in kept.volumes.known()] == [False, False, True, True]
+
+
+def test_values_with_await(kept: Kept, recorder: Recorder, player: RecorderClient) -> None:
+    del player
+
+    async def early() -> Value | None:
+        async with (
+            AsyncClient.connect(recorder.aeron_dir) as client,
+            AsyncRecorderClient.connect(client, timeout=TIMEOUT) as asking,
+            asking.open_session() as session,
+        ):
+            return (await session.values([EARLY]))[EARLY]
+
+    found = trio.run(early)
+    assert found is not None
+    assert found.payload == kept.sent[EARLY][-1]
+
+
+def test_values_that_can_not_be_fetched(kept: Kept, recorder: Recorder, player: RecorderClient) -> None:
+    kept.broken.touch()
+    name = kept.volumes.known()[0].name
+    with Client.connect(recorder.aeron_dir) as client, RecorderClient(client, timeout=3.0) as asking:
+        with asking.open_session() as session, pytest.raises(VolumeAwayError, match=f"{name}.*no tape") as raised:
+            session.values([EARLY])
+        assert raised.value.recovery is Recovery.RETRY
+        # Nor does it hold up what needs nothing that is away.
+        with asking.open_session(pos=format_time(kept.ends[4])) as session:
+            wait_until(lambda: session.value(RESTARTS) is not None, TIMEOUT)
+        node = recorder._node
+        with (
+            node.connect_archive(client) as archive,
+            Session(client, archive, kept.archive_dir) as here,
+            pytest.raises(SettingError, match=f"{EARLY} .*{name}.*archive_cmds.get"),
+        ):
+            here.value(EARLY)
+    assert kept.volumes.known()[0].away
 
 
 def test_a_get_that_fails_is_told_and_stops_nobody_else(

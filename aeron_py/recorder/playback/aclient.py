@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from aeron_py._waiting import Duration, seconds
-from aeron_py.errors import AeronError, ArchiveConnectionError, TimedOutError
+from aeron_py.errors import AeronError, TimedOutError
 from aeron_py.recorder.playback import messages
 from aeron_py.recorder.playback.client import (
     ASK_AGAIN,
     DEFAULT_CHANNEL,
     DEFAULT_STREAM_ID,
+    WAITS,
     Protocol,
     control_channel,
     open_body,
@@ -100,13 +101,13 @@ class AsyncRecorderClient:
 
     async def call(self, body: messages.Bodies) -> Any:
         """Send a request and wait for its result; raises as :meth:`RecorderClient.call`."""
-        gone: ArchiveConnectionError | None = None
+        gone: AeronError | None = None
         try:
             with anyio.fail_after(self._timeout):
                 while True:
                     try:
                         return await self._ask(body)
-                    except ArchiveConnectionError as error:
+                    except WAITS as error:
                         gone = error  # and nothing of it was done
                         await anyio.sleep(ASK_AGAIN)
         except TimeoutError:
@@ -185,7 +186,7 @@ class AsyncRemoteSession:
             yield subscription
 
     async def values(self, topics: Iterable[str] | None = None) -> dict[str, Value | None]:
-        """The latest message of each topic at ``pos``."""
+        """The latest message of each topic at ``pos``, see :meth:`RemoteSession.values`."""
         body = messages.Values(session=self.session_id, topics=None if topics is None else tuple(topics))
         return {topic: value_of(value) for topic, value in (await self._recorder.call(body)).items()}
 

@@ -15,6 +15,7 @@ import msgspec
 from aeron_py._closing import Closing
 from aeron_py._waiting import Duration, seconds, wait_for
 from aeron_py.errors import AeronError, ArchiveConnectionError, SettingError, TimedOutError
+from aeron_py.recorder.away import VolumeAwayError
 from aeron_py.recorder.playback import messages
 from aeron_py.recorder.playback.controls import Controls
 from aeron_py.recorder.playback.messages import VERSION, Reply, ReplyTo, Request, SessionInfo
@@ -34,7 +35,9 @@ _ALIAS = "file:aeron-py/control"
 _REPLY_STREAMS = 2_000_000
 _PAUSE = 0.0005
 ASK_AGAIN = 0.1
-"""Seconds after which a recorder is asked again whose archive is gone."""
+"""Seconds after which a recorder is asked again that waits for what it needs."""
+WAITS = (ArchiveConnectionError, VolumeAwayError)
+"""How it says so."""
 
 
 class Protocol:
@@ -167,18 +170,20 @@ class RecorderClient(Closing):
         return found
 
     def call(self, body: messages.Bodies) -> Any:
-        """Send a request and wait for its result; while the recorder's archive is gone, for that to be back.
+        """Send a request and wait for its result; while the recorder's archive is gone, for that to be back, and for
+        volumes that are fetched for it.
 
         Raises:
             AeronError: it was refused; a class of its own where there is one.
             ArchiveConnectionError: the recorder still waits for its archive after ``timeout``.
+            VolumeAwayError: or for a volume.
             TimedOutError: no answer within ``timeout``.
         """
         deadline = time.monotonic() + self._timeout
         while True:
             try:
                 return self._ask(body, deadline)
-            except ArchiveConnectionError:
+            except WAITS:
                 # Nothing of it was done.
                 if time.monotonic() + ASK_AGAIN > deadline:
                     raise
@@ -303,7 +308,12 @@ class RemoteSession:
         return self._recorder._client.add_subscription(info.channel, info.stream_id, **options)
 
     def values(self, topics: Iterable[str] | None = None) -> dict[str, Value | None]:
-        """The latest message of each topic at ``pos``."""
+        """The latest message of each topic at ``pos``; what is away is fetched, see :meth:`Session.values`.
+
+        Raises:
+            VolumeAwayError: a volume that may have one is not here within the ``timeout`` of the client. Ask again
+                later.
+        """
         body = messages.Values(session=self.session_id, topics=None if topics is None else tuple(topics))
         return {topic: value_of(value) for topic, value in self._recorder.call(body).items()}
 

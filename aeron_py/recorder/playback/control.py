@@ -111,10 +111,8 @@ class ControlServer(Closing):
                 index = stack.enter_context(TimeIndex.open(config.archive_dir, counters=client.counters))
             self.index = index
             """What was recorded when."""
-            self._away: AwayVolumes | None = None
-            if config.archive_cmds.get is not None:
-                volumes = Volumes(config.archive_dir, config.archive_cmds, say)
-                self._away = stack.enter_context(AwayVolumes(volumes, archive, say))
+            volumes = Volumes(config.archive_dir, config.archive_cmds, say)
+            self._away = stack.enter_context(AwayVolumes(volumes, archive, say))
             self._pacer = stack.enter_context(Pacer(client, archive))
             self._subscription = stack.enter_context(
                 client.add_subscription(config.control.channel, config.control.stream_id)
@@ -155,8 +153,7 @@ class ControlServer(Closing):
             ArchiveConnectionError, TimedOutError: it is not.
         """
         self._archive = archive
-        if self._away is not None:
-            self._away.work_with(archive)
+        self._away.work_with(archive)
         self.index.look_again()
         self._pacer.go_on(archive)
 
@@ -342,7 +339,7 @@ class ControlServer(Closing):
         if isinstance(body, messages.Topics):
             return session.topics
         if isinstance(body, messages.Values):
-            values = session.values(body.topics)
+            values = session.values(body.topics, timeout=0)  # whoever asks, asks again
             return {t: None if v is None else RecordedValue(**v._asdict()) for t, v in values.items()}
         self._end(body.session)
         return None
@@ -363,8 +360,7 @@ class ControlServer(Closing):
             raise SettingError(
                 f"this client has {limits.max_sessions_per_client} sessions, which is the most", operation="open"
             )
-        if self._away is not None:
-            self._away.look_for_names()
+        self._away.look_for_names()
         session = Session(
             self._client,
             self._archive,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NoReturn
+
+from aeron_py.errors import SettingError
+from aeron_py.recorder.away import VolumeAwayError
 
 if TYPE_CHECKING:
     from aeron_py.recorder.away import AwayVolumes, Span
@@ -20,12 +23,14 @@ class Gate:
     """What is away, as one session meets it. Under the session's lock.
 
     Args:
-        away: the volumes that are away; None when nothing could bring them back.
+        away: the volumes that are away; what nothing can fetch, holds nobody.
         index: what was recorded when.
     """
 
-    def __init__(self, away: AwayVolumes | None, index: TimeIndex) -> None:
-        self._away, self._index = away, index
+    def __init__(self, away: AwayVolumes, index: TimeIndex) -> None:
+        self._away, self._index = away if away.fetches else None, index
+        self._all = away
+        self._files_of: list[Span] | None = None
         self._span: Span | None = None
         self._seen: list[Span] | None = None
         self._look_at = 0.0
@@ -33,7 +38,7 @@ class Gate:
     @property
     def streams(self) -> list[StreamInfo]:
         """What is known of streams in volumes that are away."""
-        return [] if self._away is None else self._away.streams
+        return self._all.streams
 
     def _ends(self, span: Span) -> int:
         """The last moment of a volume: the one after it begins a little before it ends."""
@@ -133,3 +138,42 @@ class Gate:
         """Fetch one."""
         if self._away is not None:
             self._away.need(span.name)
+
+    # -- for the latest messages
+
+    @property
+    def all_spans(self) -> list[Span]:
+        """What is away, also what nothing can fetch, oldest first."""
+        return self._all.spans
+
+    def see_files(self) -> None:
+        """Have the index see what came and went by now."""
+        if (spans := self._all.spans) is not self._files_of:
+            self._files_of = spans
+            self._index.look_for_files()
+
+    def use(self, time_ns: int | None) -> None:
+        """What was recorded at a time is used now: it stays here for a while."""
+        if time_ns is not None:
+            self._all.use(time_ns, time_ns)
+
+    def raise_away(self, needed: Mapping[Span, str]) -> NoReturn:
+        """Have volumes fetched, and raise what is to be said of them.
+
+        Args:
+            needed: volumes, each with a topic whose latest message may be in it.
+
+        Raises:
+            SettingError: nothing could fetch them.
+            VolumeAwayError: they are not here yet.
+        """
+        first = next(iter(needed))
+        if self._away is None:
+            raise SettingError(
+                f"the latest message of {needed[first]} may be in volume {first.name}, which is only where it was "
+                "stored: archive_cmds.get of the configuration would fetch it",
+                operation="values",
+            )
+        for each in needed:
+            self._away.need(each.name)
+        raise VolumeAwayError(self._away.state(first.name), operation="values")

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from aeron_py.errors import AeronError, ArchiveConnectionError, ClosedError, SettingError, TimedOutError
+from aeron_py.recorder.away import VolumeAwayError
 from aeron_py.recorder.playback.controls import Controls
 from aeron_py.recorder.playback.topics import Remap, TopicInfo
 
@@ -172,7 +173,7 @@ class Failure(Struct, frozen=True, kw_only=True):
 
     def error(self, operation: str) -> AeronError:
         """As an exception."""
-        for known in (SettingError, ClosedError, TimedOutError, ArchiveConnectionError):
+        for known in (SettingError, ClosedError, TimedOutError, ArchiveConnectionError, VolumeAwayError):
             if known.__name__ == self.kind:
                 return known(self.message, operation=operation)
         return AeronError(f"{self.kind}: {self.message}", operation=operation)

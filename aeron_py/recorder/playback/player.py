@@ -44,7 +44,7 @@ class Player(Playhead):
         session: str,
         topics: TopicFilter,
         place: Callable[[str, StreamInfo], tuple[str, int]],
-        away: AwayVolumes | None = None,
+        away: AwayVolumes,
     ) -> None:
         super().__init__(pacer, index, archive_dir, session, topics, place, away)
         self._streams_at = 0.0
@@ -95,19 +95,19 @@ class Player(Playhead):
 
     def _is_held(self) -> bool:
         """Whether it waits for what is away."""
-        if self._gate.has_lost(lambda: self.pos):
+        if self.gate.has_lost(lambda: self.pos):
             self._stand(self.pos)
             if self.mode == PLAY:
                 self._go()
         if self._goals is not None:
-            if not self._goals.reached or self._goals.until_ns == self.end or not self._gate.stands:
+            if not self._goals.reached or self._goals.until_ns == self.end or not self.gate.stands:
                 return False
             self._stand(self._until or 0)
         here = self.track.status.position
-        if self._gate.opens(here, int(_FETCH_AHEAD * self._pace)) and self.consumed:
+        if self.gate.opens(here, int(_FETCH_AHEAD * self._pace)) and self.consumed:
             self.lanes.refresh()
             self.seek(here)
-        return self._gate.holds(here)
+        return self.gate.holds(here)
 
     def _work_play(self, here: TrackStatus, told_all: bool) -> None:
         if self._settling is not None:

@@ -41,7 +41,7 @@ class Playhead:
         session: the session's id.
         topics: which.
         place: where a topic is played: its channel and stream, from the topic and its stream in the index.
-        away: the volumes that are away; None when nothing could bring them back.
+        away: the volumes that are away.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Playhead:
         session: str,
         topics: TopicFilter,
         place: Callable[[str, StreamInfo], tuple[str, int]],
-        away: AwayVolumes | None = None,
+        away: AwayVolumes,
     ) -> None:
         self.lock = threading.RLock()
         self.index = index
@@ -69,8 +69,8 @@ class Playhead:
         self._goals: Goals | None = None
         self._awaited: frozenset[str] = frozenset()
         self.track = pacer.add()
-        self._gate = Gate(away, index)
-        self.lanes = Lanes(pacer, self.track, index, archive_dir, session, topics, place, self._gate)
+        self.gate = Gate(away, index)
+        self.lanes = Lanes(pacer, self.track, index, archive_dir, session, topics, place, self.gate)
         self._feed = Feed(index, self.track, self.lanes.part_of)
         try:
             self.lanes.refresh()
@@ -93,19 +93,19 @@ class Playhead:
         """Where it begins: the start that was set, or of what there is."""
         # What came in the first moment belongs to it: a position is after all that came until then.
         if self.start is None:
-            return (self._gate.begin_ns or 1) - 1
-        return max(self.start, self._gate.earliest_ns or 1) - 1
+            return (self.gate.begin_ns or 1) - 1
+        return max(self.start, self.gate.earliest_ns or 1) - 1
 
     @property
     def earliest(self) -> int:
         """Where it may be set to go on from: the start that was set, or of all there is, here or away."""
-        return self.begin if self.start is not None else (self._gate.earliest_ns or 1) - 1
+        return self.begin if self.start is not None else (self.gate.earliest_ns or 1) - 1
 
     @property
     def waits_for(self) -> str | None:
         """What it waits for, in words."""
         with self.lock:
-            return None if self.mode == TAIL else self._gate.waits_for(self.track.status.position)
+            return None if self.mode == TAIL else self.gate.waits_for(self.track.status.position)
 
     @property
     def pos(self) -> int:
@@ -129,7 +129,7 @@ class Playhead:
         with self.lock:
             self._goals = None
             self.ended = False
-            self._gate.stand(time_ns)
+            self.gate.stand(time_ns)
             self._awaited = frozenset()
             image = self.index.image_at(time_ns)
             self.track.pause()
@@ -155,7 +155,7 @@ class Playhead:
                 self._feed.feed(batches, self._pace, self._until)
             made = self.track.step(batches)
             if made < batches:
-                self._gate.need()
+                self.gate.need()
             if self.mode == PLAY:
                 self._go()
             self._pacer.wake()
@@ -171,9 +171,9 @@ class Playhead:
                 break
             asked *= 4
         reached = ours[-1 - batches].time_ns if len(ours) > batches else min(self.earliest, here)
-        if (span := self._gate.between(reached, here)) is not None:
+        if (span := self.gate.between(reached, here)) is not None:
             # Batches that are away are not counted: go to the end of them, and further when they are here.
-            self._gate.need_span(span)
+            self.gate.need_span(span)
             self.seek(min(span.end_ns, here))
             return sum(tick.time_ns > span.end_ns for tick in ours)
         if len(ours) > batches:
@@ -264,7 +264,7 @@ class Playhead:
     @property
     def _until(self) -> int | None:
         """Up to when it may be played now."""
-        return self._gate.until(self.end, self.track.status.position)
+        return self.gate.until(self.end, self.track.status.position)
 
     @property
     def _pace(self) -> float:

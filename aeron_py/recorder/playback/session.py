@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from aeron_py._closing import Closing
 from aeron_py._waiting import Duration, seconds, wait_for
-from aeron_py.archive._segments import DamagedRecordingError
-from aeron_py.errors import ClosedError, SettingError
+from aeron_py.errors import ClosedError
+from aeron_py.recorder.away import AwayVolumes, VolumeAwayError
 from aeron_py.recorder.playback.controlled import Controlled, Time, check_mode, check_order
 from aeron_py.recorder.playback.controls import Controls
 from aeron_py.recorder.playback.kept import KeptSession
@@ -20,17 +21,23 @@ from aeron_py.recorder.playback.places import Places, StreamIdSource
 from aeron_py.recorder.playback.player import Player
 from aeron_py.recorder.playback.playhead import PAUSE, Mode
 from aeron_py.recorder.playback.subscribing import await_left, topic_of
-from aeron_py.recorder.playback.topics import Remap, TopicFilter, TopicInfo, Value, latest_message
+from aeron_py.recorder.playback.topics import Remap, TopicFilter, TopicInfo, Value
+from aeron_py.recorder.playback.values import values_of
 from aeron_py.recorder.timeindex import TimeIndex
+from aeron_py.recorder.volumes import Volumes
 from aeron_py.recorder.when import Batches, format_speed, parse_position, parse_speed, parse_time
 
 if TYPE_CHECKING:
     from aeron_py.archive.client import Archive
     from aeron_py.client import Client
-    from aeron_py.recorder.away import AwayVolumes
     from aeron_py.subscription import Subscription
 
 __all__ = ["Controls", "Session"]
+
+_FETCH_TIMEOUT: Final = 10.0
+"""Seconds that :meth:`Session.values` waits for what is fetched."""
+_ASK_AGAIN: Final = 0.1
+"""Seconds after which it looks again."""
 
 
 class Session(Controlled, Closing):
@@ -59,7 +66,8 @@ class Session(Controlled, Closing):
         places: where topics are played, whatever else says so: by topic a channel and a stream id.
         pacer: shared with other sessions; None for one of its own.
         session_id: None for a new one.
-        away: the volumes that are away, to be fetched when they are needed; None when nothing could bring them back.
+        away: the volumes that are away, to be fetched when they are needed; None when nothing could fetch them: what
+            is away is not played then.
 
     Raises:
         SettingError: a bad argument.
@@ -107,6 +115,8 @@ class Session(Controlled, Closing):
             self._owned.append(index)
         self.index = index
         """What was recorded when."""
+        if away is None:
+            away = AwayVolumes(Volumes(archive_dir))
         try:
             if pacer is None:
                 pacer = Pacer(client, archive)
@@ -159,39 +169,34 @@ class Session(Controlled, Closing):
         info = await_left(lambda: topic_of(self.topics, topic), self._client)
         return self._client.add_subscription(info.channel, info.stream_id, **options)
 
-    def value(self, topic: str) -> Value | None:
-        """The latest message of a topic at :attr:`pos`, None when none came until then."""
-        return self.values((topic,))[topic]
+    def value(self, topic: str, *, timeout: Duration = _FETCH_TIMEOUT) -> Value | None:
+        """The latest message of a topic at :attr:`pos`, None when none came until then; as :meth:`values`."""
+        return self.values((topic,), timeout=timeout)[topic]
 
-    def values(self, topics: Iterable[str] | None = None) -> dict[str, Value | None]:
-        """The latest message of each topic at :attr:`pos`, of those that are here: what is :attr:`waiting` is not.
+    def values(
+        self, topics: Iterable[str] | None = None, *, timeout: Duration = _FETCH_TIMEOUT
+    ) -> dict[str, Value | None]:
+        """The latest message of each topic at :attr:`pos`, None when none came until then.
+
+        A volume that is only where it was stored and may have it, is fetched.
 
         Args:
             topics: which; None for all of the session.
+            timeout: seconds that fetching may take.
+
+        Raises:
+            SettingError: no such topic; or a volume that may have a value is away, and nothing could fetch it.
+            VolumeAwayError: such a volume is not here within ``timeout``; it says why. Ask again later.
         """
-        player = self._using()
-        with player.lock:
-            image = self.index.image_at(player.pos)
-            result: dict[str, Value | None] = {}
-            for topic in player.lanes.by_topic if topics is None else topics:
-                lane = player.lanes.by_topic.get(topic)
-                if lane is None:
-                    raise SettingError(f"the session has no topic {topic!r}", operation="value")
-                result[topic] = None
-                infos = [info for part in lane.parts for info in part.infos if info.index in image.positions]
-                for info in sorted(infos, key=lambda each: each.opened_ns, reverse=True):
-                    previous, position = image.positions[info.index]
-                    recording = player.recording(info.recording_id)
-                    try:
-                        found = latest_message(self._archive_dir, recording, info.start_position, previous, position)
-                    except DamagedRecordingError as error:
-                        if error.path is not None:
-                            raise
-                        continue  # its volume went away just now
-                    if found is not None:
-                        result[topic] = found
-                        break
-            return result
+        deadline = time.monotonic() + seconds(timeout, "timeout")
+        wanted = None if topics is None else tuple(topics)
+        while True:
+            try:
+                return values_of(self._using(), wanted)
+            except VolumeAwayError:
+                if time.monotonic() + _ASK_AGAIN > deadline:
+                    raise
+            time.sleep(_ASK_AGAIN)
 
     @property
     def listening(self) -> bool:
