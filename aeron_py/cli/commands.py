@@ -156,6 +156,14 @@ def record(
 def play(
     context: typer.Context,
     archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            help="The recorder's configuration: says where the archive and the recorder are, unless another option "
+            "does, and how volumes are fetched when no recorder runs.",
+        ),
+    ] = None,
     start: Annotated[
         str | None,
         typer.Option("--start", help="Where to begin: a time, an offset from now (-3d), or Unbounded."),
@@ -190,13 +198,17 @@ def play(
     credentials_file: CredentialsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Play what was recorded: from a recorder that runs, else from the archive's directory. Keys steer it."""
+    """Play what was recorded: from a recorder that runs, else from the archive's directory. Keys steer it.
+
+    Volumes that are only where they were stored are fetched by the recorder that runs, or by the commands of --config.
+    """
     from aeron_py.cli import play as _play
     from aeron_py.cli.sources import Source
 
+    source = Source(archive_dir, aeron_dir, recorder_channel, recorder_stream_id, credentials_file)
     status = _play.play(
         context.obj or StopSignal(),
-        Source(archive_dir, aeron_dir, recorder_channel, recorder_stream_id, credentials_file),
+        source if config is None else source.configured(config, lambda name: _is_given(context, name)),
         start=start,
         end=end,
         pos=pos,
@@ -243,6 +255,12 @@ def doctor(
     if as_json:
         print(render.as_json(findings))
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option was given, and does not only have its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def _help(command: Callable[..., None]) -> str:

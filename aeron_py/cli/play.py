@@ -121,12 +121,15 @@ def _watch(stop: StopSignal, played: Played) -> Controls | None:
             if keys.works:
                 console.print(KEYS, style="dim")
             live = stack.enter_context(Live(console=console, refresh_per_second=10, transient=True))
-        told = ""
+        told = waits = ""
         controls: Controls | None = None
         while not stop.is_set:
             controls = played.controls() or controls
             if controls is None:
                 continue
+            if played.of_recorder and live is None and controls.waiting and controls.waiting != waits:
+                waits = controls.waiting  # a recorder of its own says so itself
+                print(f"waiting: {waits}", file=sys.stderr, flush=True)
             if live is not None:
                 live.update(Text(position_line(controls, told)))
             if controls.ended:
@@ -143,6 +146,7 @@ def position_line(controls: Controls, told: str = "") -> str:
     """Where a session is, in a line."""
     pos = "no data yet" if controls.pos is None else _short(controls.pos)
     speed = controls.speed if isinstance(controls.speed, str) else f"{controls.speed:g}x"
+    told = controls.waiting or told
     return f"{pos}  {controls.state:5}  {speed}  {_short(controls.start)} .. {_short(controls.end)}  {told}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import secrets
 import time
 from collections.abc import Callable
@@ -11,17 +12,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from msgspec.structs import replace
+
 from aeron_py.archive._lock import running_archive
 from aeron_py.archive.catalog import CATALOG_FILE_NAME
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.cli.refusals import refusals_explained, wait_running
 from aeron_py.client import Client
 from aeron_py.errors import AeronError, ArchiveConnectionError, NotConnectedError, SettingError, TimedOutError
-from aeron_py.recorder.config import ArchiveConfig, ControlConfig, EmbeddedConfig, RecorderConfig
+from aeron_py.recorder.config import ControlConfig, RecorderConfig, load
 from aeron_py.recorder.playback.client import RecorderClient, RemoteSession
 from aeron_py.recorder.playback.controls import Controls
 from aeron_py.recorder.playback.topics import Remap
 from aeron_py.recorder.service import Recorder
+from aeron_py.recorder.volumes import Volumes
+from aeron_py.recorder.when import parse_time
 
 __all__ = ["Played", "Source", "recorder_client"]
 
@@ -31,6 +36,7 @@ _ASK_RECORDER = 2.0
 _START = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _OWN_STREAMS = 3_000_000
+_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class Source:
         aeron_dir: of the media driver; None for the one that the archive uses, or a fresh one.
         control_channel: where a recorder takes requests.
         control_stream_id: the stream there.
+        config: of the recorder, for when none runs: with its commands volumes are fetched. None for none.
         credentials_file: of one of the archive's users, for when no recorder runs; None for none.
     """
 
@@ -50,6 +57,27 @@ class Source:
     control_channel: str
     control_stream_id: int
     credentials_file: Path | None = None
+    config: RecorderConfig | None = None
+
+    def configured(self, file: Path, is_given: Callable[[str], bool]) -> Source:
+        """As a recorder's configuration says, but for what options say.
+
+        Args:
+            file: the configuration.
+            is_given: whether an option was given, by the name of its parameter.
+
+        Raises:
+            SettingError: what is wrong with it.
+            OSError: it can't be read.
+        """
+        config = load(file)
+        return dataclasses.replace(
+            self,
+            archive_dir=self.archive_dir if is_given("archive_dir") else Path(config.archive_dir),
+            control_channel=self.control_channel if is_given("recorder_channel") else config.control.channel,
+            control_stream_id=self.control_stream_id if is_given("recorder_stream_id") else config.control.stream_id,
+            config=config,
+        )
 
 
 def recorder_client(client: Client, source: Source) -> RecorderClient:
@@ -139,16 +167,19 @@ class Played:
 
     def _start_own(self, aeron_dir: str | None) -> None:
         embedded = self._source.aeron_dir if aeron_dir is None else None
-        credentials = self._source.credentials_file
+        given = self._source.config or RecorderConfig(archive_dir=str(self._source.archive_dir), record=False)
+        credentials = self._source.credentials_file or given.archive.credentials_file
         # A stream of its own: it is nobody else's recorder.
         control = ControlConfig(stream_id=_OWN_STREAMS + secrets.randbelow(1_000_000))
-        config = RecorderConfig(
+        config = replace(
+            given,
             archive_dir=str(self._source.archive_dir),
             aeron_dir=aeron_dir,
             record=False,
+            play=True,
             control=control,
-            archive=ArchiveConfig(credentials_file=None if credentials is None else str(credentials)),
-            embedded=EmbeddedConfig(aeron_dir=None if embedded is None else str(embedded)),
+            archive=replace(given.archive, credentials_file=None if credentials is None else str(credentials)),
+            embedded=replace(given.embedded, aeron_dir=None if embedded is None else str(embedded)),
         )
         self._recorder = self._own.enter_context(Recorder(config, on_event=self._say))
         self._source = Source(
@@ -156,6 +187,23 @@ class Played:
         )
         with refusals_explained(credentials):
             wait_running(self._recorder, _START)
+        if config.archive_cmds.get is None:
+            self._tell_away()
+
+    def _tell_away(self) -> None:
+        """Say what is not played, since nothing fetches it."""
+        start, end = parse_time(self._options["start"]), parse_time(self._options["end"])
+        away = [
+            each
+            for each in Volumes(self._source.archive_dir).known()
+            if each.away and (start is None or each.end_ns >= start) and (end is None or each.begin_ns <= end)
+        ]
+        if away:
+            names = ", ".join(each.name for each in away[:_NAMED]) + (" ..." if len(away) > _NAMED else "")
+            self._say(
+                f"not played are volumes that are only where they were stored: {names}: name the recorder's "
+                "configuration, which has archive_cmds.get, with --config"
+            )
 
     def _connect(self) -> Client:
         """A client of the media driver, which may be another one by now."""

@@ -8,6 +8,7 @@ import os
 import pty
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -18,8 +19,12 @@ from aeron_py import Archive, ArchivingMediaDriver, Client
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.recorder.config import RecorderConfig
 from aeron_py.recorder.playback import ControlServer, RecorderClient
+from aeron_py.recorder.service import Recorder
+from aeron_py.recorder.when import format_time
 from tests.cli.test_commands import TIMEOUT, command, run
-from tests.recorder.histories import CAMERA, RADAR, Listeners, Recording
+from tests.recorder.histories import CAMERA, RADAR, Listeners, Recording, stamp_of
+from tests.recorder.recorders import recordings
+from tests.recorder.test_away import RESTARTS, Kept
 from tests.waiting import wait_until
 
 
@@ -144,6 +149,63 @@ def test_what_is_wrong(tmp_path: Path) -> None:
     found = run("play", "--archive-dir", str(tmp_path), "--remap", "nonsense")
     assert found.returncode == 1
     assert "TOPIC=STREAM_ID" in found.stderr
+
+
+@pytest.fixture(scope="module")
+def put_away(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """An archive directory of which a volume is only where it was stored, whose recorder does not run any more."""
+    kept = Kept(tmp_path_factory.mktemp("kept"))
+    with Recorder(kept.config, on_event=kept.events.append) as recorder:
+        recorder.wait_running(TIMEOUT)
+        keeper = recorder._keeper
+        assert keeper is not None
+        with Client.connect(recorder.aeron_dir) as client:
+            for _ in range(2):
+                with client.add_exclusive_publication(f"aeron:ipc?alias={RESTARTS}", 11) as publication:
+                    publication.await_recorder(TIMEOUT)
+                    for _ in range(50):
+                        kept.send(publication, RESTARTS)
+                    wait_until(lambda: recorder.streams, TIMEOUT)
+                wait_until(lambda: not recorder.streams, TIMEOUT)
+                kept.ends.append(time.time_ns())
+                if len(kept.ends) == 1:
+                    keeper.rotate()
+            wait_until(lambda: [each.stored for each in kept.volumes.known()] == [True], TIMEOUT)
+            kept.take_away(recorder)
+    return kept
+
+
+def played_of(kept: Kept, expected: list[bytes], *arguments: str) -> str:
+    """Play all of it to a listener; what was said meanwhile."""
+    with playing("--speed", "Unlimited", "--wait", *arguments) as (process, told):
+        place = told["topics"][RESTARTS]
+        with Client.connect(told["aeron_dir"], driver_timeout=TIMEOUT) as client:
+            subscription = client.add_subscription(place["channel"], place["stream_id"])
+            with Listeners({RESTARTS: subscription}) as listeners:
+                listeners.await_all({RESTARTS: expected})
+            assert process.wait(TIMEOUT) == 0
+        return stream(process.stderr).read()
+
+
+def test_what_is_away_is_named(put_away: Kept) -> None:
+    archive_dir, (volume,) = str(put_away.archive_dir), put_away.volumes.known()
+    here = [each for each in put_away.sent[RESTARTS] if stamp_of(each) > put_away.ends[0]]
+    said = played_of(put_away, here, "--archive-dir", archive_dir, "--start", "-1h")
+    assert f"stored: {volume.name}: name the recorder's configuration" in said
+    # Not when it is not asked for.
+    said = played_of(put_away, here, "--archive-dir", archive_dir, "--start", format_time(volume.end_ns + 1))
+    assert volume.name not in said
+
+
+def test_what_is_away_is_fetched(put_away: Kept, tmp_path: Path) -> None:
+    config = tmp_path / "recorder.yaml"
+    commands = {name: list(getattr(put_away.config.archive_cmds, name)) for name in ("list", "put", "get")}
+    told = {"archive_dir": str(put_away.archive_dir), "rules": [{"topic": "**"}], "archive_cmds": commands}
+    config.write_text(json.dumps(told))
+    said = played_of(put_away, put_away.sent[RESTARTS], "--config", str(config), "--start", "-1h")
+    assert "is here again" in said
+    assert [each.away for each in put_away.volumes.known()] == [False]
+    assert len(recordings(put_away.archive_dir, 11)) == 2, "it records nothing"
 
 
 def test_its_archive_is_killed(recorded: tuple[Path, dict[str, list[bytes]]]) -> None:
