@@ -101,6 +101,7 @@ class Subscription(Owner):
         """
         self._check_not_inside()
         super().close()
+        self._images.clear()  # each leads back to this: only the garbage collector would end them
 
     def _check_not_inside(self) -> None:
         if self._handle.pointer is not None and self._poller.busy_here():

@@ -17,6 +17,10 @@ UNLIMITED = 1 << 62
 _HEADER = 32
 
 
+def _nowhere() -> int:
+    return 0
+
+
 def _let_go(held: Any, _pointer: Any) -> None:
     """Nothing to do: a mapping goes with the last reference to it."""
 
@@ -79,6 +83,11 @@ class Cursor:
         walk.position = position
         self.memory = None
         self._short = False
+
+    def close(self) -> None:
+        """Read nothing more, and forget who tells the limit: he holds this, and would live on as a cycle."""
+        self.stand(self.position)
+        self._limit = _nowhere
 
     def load(self, length: int | None = None) -> bool:
         """Read the next piece into memory of its own; False when there is nothing up to the limit."""

@@ -150,7 +150,7 @@ class RecordingReader:
         with self._lock:
             self._closed = True
             self._segments.close()
-            self._cursor.stand(self.position)
+            self._cursor.close()
 
     def __enter__(self) -> Self:
         self._check_open("with")

@@ -22,6 +22,7 @@ from aeron_py import (
     Image,
     MediaDriver,
 )
+from tests.living import nothing_lives_on
 from tests.streams import await_room, send
 from tests.waiting import wait_until
 
@@ -103,6 +104,20 @@ def test_use_after_close_says_what(driver: MediaDriver) -> None:
     with pytest.raises(ClosedError) as caught:
         client.add_subscription("aeron:ipc", 1)
     assert caught.value.operation == "add_subscription"
+
+
+def test_what_is_closed_does_not_wait_for_the_garbage_collector(driver: MediaDriver) -> None:
+    def once() -> None:
+        things = open_all(driver)
+        del things["driver"]
+        send(things["publication"], b"x")
+        wait_until(lambda: things["subscription"].poll_payloads() == [b"x"])
+        for name in reversed(things):
+            things[name].close()
+
+    once()
+    with nothing_lives_on():
+        once()
 
 
 def test_nothing_is_left() -> None:

@@ -13,6 +13,7 @@ from aeron_py.recorder import StreamInfo
 from aeron_py.recorder.playback import Pacer, Remap, Session
 from aeron_py.recorder.timeindex import TimeIndex
 from aeron_py.recorder.when import format_time
+from tests.living import nothing_lives_on
 from tests.ports import free_port
 from tests.recorder.histories import CAMERA, LOG, RADAR, TIMEOUT, Listeners, Recording, stamp_of
 from tests.waiting import wait_until
@@ -481,3 +482,20 @@ def test_its_client_is_closed_first(node: ArchivingMediaDriver, index: TimeIndex
         archive.close()
         with pytest.raises(ClosedError):
             played.state = "play"
+
+
+def test_a_closed_session_does_not_wait_for_the_garbage_collector(
+    node: ArchivingMediaDriver, module_client: Client, module_archive: Archive, index: TimeIndex, pacer: Pacer
+) -> None:
+    def once() -> None:
+        with (
+            Session(module_client, module_archive, node.archive_dir, index=index, pacer=pacer) as session,
+            session.subscribe(CAMERA) as subscription,
+        ):
+            session.state = "play"
+            wait_until(subscription.poll_payloads, TIMEOUT, "messages")
+            assert session.value(CAMERA) is not None
+
+    once()
+    with nothing_lives_on():
+        once()

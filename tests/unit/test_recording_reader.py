@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from aeron_py.archive.reader import DamagedRecordingError, RecordingReader
 from aeron_py.errors import BusyError, ClosedError, InvalidPositionError, SettingError, UnknownRecordingError
+from tests.living import nothing_lives_on
 from tests.recorded_files import BEGIN, END, MTU, SEGMENT_LENGTH, TERM_LENGTH, RecordedFiles
 
 POINT = numpy.dtype([("id", "<i8"), ("x", "<f8"), ("name", "S8")])
@@ -176,6 +177,18 @@ def test_arrays_and_views_outlive_their_reader(tmp_path: Path) -> None:
     assert numpy.concatenate(arrays)[:, 0].tolist() == list(range(4000))
     assert positions.tolist() == files.positions[:count]
     assert files.messages[0] in bytes(data[:100])
+
+
+def test_a_closed_reader_does_not_wait_for_the_garbage_collector(tmp_path: Path) -> None:
+    fixed(tmp_path, 10)
+
+    def once() -> None:
+        with RecordingReader(tmp_path, 0) as reader:
+            assert len(reader.read_batch()) == 10
+
+    once()
+    with nothing_lives_on():
+        once()
 
 
 def test_mappings_and_descriptors_go_with_the_last_view(tmp_path: Path) -> None:

@@ -41,18 +41,9 @@ class Lane:
         channel: where it is played.
         stream_id: the stream there.
         session: the id of the session.
-        make_part: makes the part of a recording.
     """
 
-    def __init__(
-        self,
-        client: Client,
-        info: StreamInfo,
-        channel: str,
-        stream_id: int,
-        session: str,
-        make_part: Callable[[StreamInfo, str, int], Part],
-    ) -> None:
+    def __init__(self, client: Client, info: StreamInfo, channel: str, stream_id: int, session: str) -> None:
         self.topic = topic = info.topic
         self._first = info
         self.channel = channel
@@ -60,7 +51,6 @@ class Lane:
         self.parts: list[Part] = []
         self.heard = False
         """Whether anybody subscribed when it was looked at last, with a media driver that lived."""
-        self._make_part = make_part
         alias = f"{PLAYBACK_ALIAS}/{session}/" + "".join(c if c not in "|,?" else "_" for c in topic)
         uri = ChannelUri.parse(channel)
         self._replay_channel = str(uri.with_(alias=alias[:300], sparse=True))
@@ -74,8 +64,13 @@ class Lane:
     def _add_probe(self) -> PendingAdd[ExclusivePublication]:
         return self._client._start_add_exclusive_publication(self._probe_channel, self.stream_id)
 
-    def add(self, info: StreamInfo) -> Part:
-        """Take in a stream of the time index; the part that it is of."""
+    def add(self, info: StreamInfo, make_part: Callable[[StreamInfo, str, int], Part]) -> Part:
+        """Take in a stream of the time index; the part that it is of.
+
+        Args:
+            info: the stream.
+            make_part: makes the part of a recording that is new, played on a channel and a stream.
+        """
         for part in self.parts:
             for place, known in enumerate(part.infos):
                 if known.index == info.index:
@@ -85,7 +80,7 @@ class Lane:
                 part.infos.append(info)
                 self._sort()
                 return part
-        part = self._make_part(info, self._replay_channel, self.stream_id)
+        part = make_part(info, self._replay_channel, self.stream_id)
         self.parts.append(part)
         self._sort()
         return part

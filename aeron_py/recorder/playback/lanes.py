@@ -96,13 +96,13 @@ class Lanes:
             if known is None and info.topic not in self._topics:
                 self._ignored.add(info.index)
                 continue
-            self._part_of[info.index] = self._lane(info).add(info)
+            self._part_of[info.index] = self._lane(info).add(info, self._make_part)
 
     def _lane(self, info: StreamInfo) -> Lane:
         lane = self.by_topic.get(info.topic)
         if lane is None:
             channel, stream_id = self._place(info.topic, info)
-            lane = Lane(self._pacer.client, info, channel, stream_id, self._session, self._make_part)
+            lane = Lane(self._pacer.client, info, channel, stream_id, self._session)
             self.by_topic[info.topic] = lane
         return lane
 
