@@ -5,6 +5,7 @@ from __future__ import annotations
 from aeron_py._aeron import (
     Block,
     Claim,
+    CounterValue,
     Message,
     Offerer,
     Poller,
@@ -25,7 +26,17 @@ from aeron_py.errors import (
     OfferResult,
 )
 
-__all__ = ["Block", "Claim", "Message", "Offerer", "Poller", "block_from_address", "walk_messages", "walk_payloads"]
+__all__ = [
+    "Block",
+    "Claim",
+    "CounterValue",
+    "Message",
+    "Offerer",
+    "Poller",
+    "block_from_address",
+    "walk_messages",
+    "walk_payloads",
+]
 
 
 def _error_text() -> str:

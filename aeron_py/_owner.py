@@ -14,9 +14,10 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Self
 
+from aeron_py._aeron import Usable
 from aeron_py._closing import Closing
 from aeron_py.errors import AeronError, BusyError, ClosedError, ForkedError
 
@@ -51,8 +52,12 @@ def weakly(method: Callable[[], None]) -> Callable[[], None]:
     return call
 
 
-class Handle:
+class Handle(Usable):
     """A native pointer with its children and with the one way to let it go.
+
+    Whoever gives the pointer to C gets it by ``with handle.using(operation) as pointer``, or by ``kept()`` where closed
+    is no error: a close in another thread waits for the block. What is made for a parent, down to its handle, is made
+    while the parent is used.
 
     Args:
         description: what it is, for messages: ``"subscription aeron:ipc 10"``.
@@ -71,12 +76,9 @@ class Handle:
         "_lock",
         "_refresh",
         "_release",
-        "_users",
         "description",
         "hot",
         "parent",
-        "pointer",
-        "reason",
     )
 
     def __init__(
@@ -98,7 +100,6 @@ class Handle:
         self.hot: Any = None if hot is None else hot(self.description)
         self._refresh = refresh
         self._children: dict[Handle, None] = {}
-        self._users: dict[int, int] = {}
         self._lock = threading.RLock()
         if parent is None:
             _roots[self] = None
@@ -111,17 +112,15 @@ class Handle:
         """Whether it was let go; a handle whose release goes on in another thread counts as closed."""
         return self.pointer is None
 
-    def get(self, operation: str) -> Any:
-        """The pointer, for a call that holds the interpreter's lock from here to its end.
+    def check_open(self, operation: str) -> None:
+        """Whether it can be used, at this moment: for what needs no pointer.
 
         Raises:
             ClosedError: it was closed, or the process was forked since.
             AeronError: what it belongs to was lost: the error says why.
         """
-        pointer = self.pointer
-        if pointer is None or self.reason is not None:
+        if self.pointer is None or self.reason is not None:
             raise self.closed_error(operation)
-        return pointer
 
     def closed_error(self, operation: str) -> AeronError:
         """The error that tells why this handle can't be used any more."""
@@ -152,35 +151,11 @@ class Handle:
         if self.hot is not None:
             self.hot.disarm(reason)
 
-    @contextlib.contextmanager
-    def using(self, operation: str) -> Iterator[Any]:
-        """The pointer, kept from being released until the block ends: for calls that let other threads run.
-
-        Raises:
-            AeronError: as :meth:`get`.
-        """
-        with self.kept():
-            yield self.get(operation)
-
-    @contextlib.contextmanager
-    def kept(self) -> Iterator[Any]:
-        """The pointer, None when it was closed; as with :meth:`using`, another thread's close waits for the block."""
-        thread = threading.get_ident()
-        self._users[thread] = self._users.get(thread, 0) + 1
-        try:
-            yield self.pointer
-        finally:
-            left = self._users[thread] - 1
-            if left:
-                self._users[thread] = left
-            else:
-                del self._users[thread]
-
     def check_closable(self) -> None:
         """Raises BusyError when this thread is inside a call on this handle or on one of its children."""
         if self.pointer is None:
             return
-        if threading.get_ident() in self._users:
+        if self.used_here():
             raise BusyError(f"{self.description} is in use by this thread: close it after the call", operation="close")
         for child in list(self._children):
             child.check_closable()
@@ -212,7 +187,7 @@ class Handle:
             child.close()
 
     def _await_users(self) -> None:
-        while self._users:
+        while self.used:
             if _exit_deadline is not None and time.monotonic() > _exit_deadline:
                 raise BusyError(f"{self.description} is still in use by another thread", operation="close")
             time.sleep(0.0001)
@@ -225,7 +200,7 @@ class Handle:
             if self.hot is not None:
                 self.hot.disarm(self.reason)
         self._lock = threading.RLock()
-        self._users.clear()
+        self.forget_uses()
 
 
 class Owner(Closing):
@@ -248,7 +223,7 @@ class Owner(Closing):
         return self._handle.closed
 
     def __enter__(self) -> Self:
-        self._handle.get("with")
+        self._handle.check_open("with")
         return self
 
     def __del__(self) -> None:

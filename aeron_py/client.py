@@ -59,11 +59,12 @@ class Client(Adding):
         """The media driver's directory."""
         self.driver_timeout = driver_timeout
         """Seconds that the driver may take for an answer."""
-        self.client_id: int = lib.aeron_client_id(handle.get("connect"))
-        """The client's number at its driver."""
+        with handle.using("connect") as client:
+            self.client_id: int = lib.aeron_client_id(client)
+            """The client's number at its driver."""
+            self.counters = CountersReader(handle, lib.aeron_counters_reader(client))
+            """All counters of the driver."""
         self._driver = self._driver_now()
-        self.counters = CountersReader(handle, lib.aeron_counters_reader(handle.get("connect")))
-        """All counters of the driver."""
 
     @classmethod
     def connect(
@@ -147,7 +148,8 @@ class Client(Adding):
 
     def next_correlation_id(self) -> int:
         """A number unique among all clients of the driver (``aeron_next_correlation_id``)."""
-        return int(lib.aeron_next_correlation_id(self._handle.get("next_correlation_id")))
+        with self._handle.using("next_correlation_id") as client:
+            return int(lib.aeron_next_correlation_id(client))
 
     def add_publication(
         self, channel: str | ChannelUri, stream_id: int, *, timeout: Duration | None = None
@@ -336,7 +338,7 @@ class Client(Adding):
         with self._handle.using(operation):
             if self._pending[0]:
                 self._drain()
-            self._handle.get(operation)
+            self._handle.check_open(operation)
 
     def _refresh(self) -> None:
         """C says closed: the conductor tells why a moment later."""

@@ -140,7 +140,7 @@ class CncFile(Owner):
         Args:
             timeout: seconds without a heartbeat after which a driver is taken for dead.
         """
-        self._handle.get("info")
+        self._handle.check_open("info")
         found = driver_info(self.aeron_dir, timeout)
         if found is None:
             raise SettingError(f"the media driver's file in {self.aeron_dir} was removed", operation="info")
@@ -172,7 +172,7 @@ class CncFile(Owner):
 
         Nothing when the driver has not lost anything, or its directory is gone.
         """
-        self._handle.get("losses")
+        self._handle.check_open("losses")
         if not (Path(self.aeron_dir) / _LOSS_REPORT).is_file():
             return []
         return self._entries(

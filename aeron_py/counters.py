@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from aeron_py._ffi import check, ffi, lib, text
+from aeron_py._hot import CounterValue
 from aeron_py._owner import Handle, Owner
 from aeron_py._waiting import Duration, seconds, wait_for
 from aeron_py.driver import default_aeron_dir, directory, driver_info
@@ -116,16 +117,18 @@ class CountersReader:
         """The counter of an id, None when there is none."""
         wanted = as_int(counter_id, "counter_id", -(2**31), 2**31 - 1)
         raw = ffi.new("shim_counter_t *")
-        self._owner_handle.get("counters")
-        return _descriptor(raw) if lib.shim_counters_read(self._reader, wanted, raw) else None
+        with self._owner_handle.using("counters"):
+            found = lib.shim_counters_read(self._reader, wanted, raw)
+        return _descriptor(raw) if found else None
 
     def value(self, counter_id: int, registration_id: int) -> int | None:
         """What a counter says, None when it is gone: the slot may be another's by now."""
         wanted = as_int(counter_id, "counter_id", -(2**31), 2**31 - 1)
         registration = as_int(registration_id, "registration_id", *_INT64)
         out = ffi.new("int64_t *")
-        self._owner_handle.get("counters")
-        return int(out[0]) if lib.shim_counters_value(self._reader, wanted, registration, out) else None
+        with self._owner_handle.using("counters"):
+            found = lib.shim_counters_value(self._reader, wanted, registration, out)
+        return int(out[0]) if found else None
 
     def find(self, type_id: int, registration_id: int) -> CounterDescriptor | None:
         """The counter of a type with a registration id, None when there is none."""
@@ -183,21 +186,30 @@ class Counter(Owner):
         """For people."""
         self.type_id = type_id
         """What kind it is."""
-        pointer = handle.get("add_counter")
         constants = ffi.new("aeron_counter_constants_t *")
-        check(lib.aeron_counter_constants(pointer, constants), "add_counter")
+        with handle.using("add_counter") as pointer:
+            check(lib.aeron_counter_constants(pointer, constants), "add_counter")
+            # For C, while the handle is used.
+            self._address = lib.aeron_counter_addr(pointer)
         self.counter_id: int = constants.counter_id
         """Its slot."""
         self.registration_id: int = constants.registration_id
         """The driver's number of it."""
-        self._address = lib.aeron_counter_addr(pointer)
+        self._value: CounterValue = handle.hot
 
     @classmethod
     def _of(cls, client: Client, pointer: Any, label: str, type_id: int) -> Self:
         def release(counter: Any) -> None:
             check(lib.aeron_counter_close(counter, ffi.NULL, ffi.NULL), "Counter.close")
 
-        handle = Handle(f"counter {label or type_id}", pointer, release, parent=client._handle)
+        address = int(ffi.cast("uintptr_t", lib.aeron_counter_addr(pointer)))
+        handle = Handle(
+            f"counter {label or type_id}",
+            pointer,
+            release,
+            parent=client._handle,
+            hot=lambda description: CounterValue(address, description),
+        )
         # Another thread may close the client from now on.
         with handle.using("add_counter"):
             return cls(client, handle, label, type_id)
@@ -216,23 +228,17 @@ class Counter(Owner):
             ClosedError: it is closed.
             SettingError: the new value doesn't fit.
         """
-        self._handle.get("value")
-        return int(lib.shim_counter_get(self._address))
+        return self._value.get()
 
     @value.setter
     def value(self, value: int) -> None:
-        number = as_int(value, "value", *_INT64)
-        self._handle.get("value")
-        lib.shim_counter_set(self._address, number)
+        self._value.set(as_int(value, "value", *_INT64))
 
     def add(self, difference: int = 1) -> int:
         """Add to it, also while others do: what it said before."""
-        number = as_int(difference, "difference", *_INT64)
-        self._handle.get("add")
-        return int(lib.shim_counter_add(self._address, number))
+        return self._value.add(as_int(difference, "difference", *_INT64))
 
     def compare_and_set(self, expected: int, value: int) -> bool:
         """Set it if it says ``expected``: whether it did."""
         before, after = as_int(expected, "expected", *_INT64), as_int(value, "value", *_INT64)
-        self._handle.get("compare_and_set")
-        return bool(lib.shim_counter_compare_and_set(self._address, before, after))
+        return self._value.compare_and_set(before, after)

@@ -137,11 +137,11 @@ class Image(Owner):
         with handle.kept() as pointer:
             return self._last[name] if pointer is None else getattr(lib, f"aeron_image_{name}")(pointer)
 
-    def _get(self, operation: str) -> Any:
-        handle = self.__dict__.get("_handle")
+    def _need_handle(self, operation: str) -> Handle:
+        handle: Handle | None = self.__dict__.get("_handle")
         if handle is None:
             raise AeronError(f"{self!r} was gone before it could be taken", operation=operation)
-        return handle.get(operation)
+        return handle
 
     @property
     def closed(self) -> bool:
@@ -195,7 +195,9 @@ class Image(Owner):
     @property
     def active_transport_count(self) -> int:
         """How many transports it is received over (``aeron_image_active_transport_count``)."""
-        return int(lib.aeron_image_active_transport_count(self._get("active_transport_count")))
+        operation = "active_transport_count"
+        with self._need_handle(operation).using(operation) as pointer:
+            return int(lib.aeron_image_active_transport_count(pointer))
 
     def reject(self, reason: str) -> None:
         """Refuse to receive from this publisher, which is told why (``aeron_image_reject``).
@@ -203,7 +205,9 @@ class Image(Owner):
         Args:
             reason: for the publisher, at most 1023 bytes.
         """
-        check(lib.aeron_image_reject(self._get("reject"), to_bytes(reason, "reason")), "reject")
+        said = to_bytes(reason, "reason")
+        with self._need_handle("reject").using("reject") as pointer:
+            check(lib.aeron_image_reject(pointer, said), "reject")
 
     def poll(self, handler: Callable[[Message], object], limit: int = 10) -> int:
         """As :meth:`Subscription.poll`, of this image alone."""
@@ -236,7 +240,7 @@ class Image(Owner):
         return Batch(self._need_poller("poll_batch").poll_block(limit))
 
     def _need_poller(self, operation: str) -> Poller:
-        self._get(operation)
+        self._need_handle(operation).check_open(operation)
         assert self._poller is not None
         return self._poller
 
@@ -249,10 +253,10 @@ class Image(Owner):
         Returns:
             The frames, empty when there is none that fits.
         """
-        pointer = self._get("block_poll")
         length = as_int(limit, "limit", 32, 1 << 30)
         length = min(length, self.constants.term_buffer_length)
         buffer = ffi.new("uint8_t[]", length)
         ids = ffi.new("int32_t[2]")
-        copied = check(lib.shim_image_block(pointer, buffer, length, ids, ids + 1), "block_poll")
+        with self._need_handle("block_poll").using("block_poll") as pointer:
+            copied = check(lib.shim_image_block(pointer, buffer, length, ids, ids + 1), "block_poll")
         return memoryview(bytes(ffi.buffer(buffer, copied)))

@@ -212,7 +212,7 @@ class Publication(Offering):
         return wait_for(self._recording_id, limit, "await_recorder", lambda: self._not_recorded(limit))
 
     def _recording_id(self) -> int | None:
-        self._handle.get("await_recorder")
+        self._handle.check_open("await_recorder")
         for counter in self._client.counters.list(_RECORDING_POSITION):
             recording_id, session_id = _RECORDING_KEY.unpack_from(counter.key)
             if session_id == self.session_id and f" {session_id} {self.stream_id} " in counter.label:

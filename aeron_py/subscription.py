@@ -293,8 +293,8 @@ class Subscription(Owner):
     def registration_id(self) -> int:
         """Its number at the driver, for example for a ``response-correlation-id``."""
         raw = ffi.new("aeron_subscription_constants_t *")
-        found = lib.aeron_subscription_constants(self._handle.get("registration_id"), raw)
-        check(found, "registration_id")
+        with self._handle.using("registration_id") as pointer:
+            check(lib.aeron_subscription_constants(pointer, raw), "registration_id")
         return int(raw.registration_id)
 
     @property
@@ -302,16 +302,16 @@ class Subscription(Owner):
         """1 when the channel works, -1 when it failed (``aeron_subscription_channel_status``); IPC always works."""
         if self.channel.startswith("aeron:ipc"):
             return 1
-        return int(lib.aeron_subscription_channel_status(self._handle.get("channel_status")))
+        with self._handle.using("channel_status") as pointer:
+            return int(lib.aeron_subscription_channel_status(pointer))
 
     @property
     def resolved_channel(self) -> str:
         """The channel with the port that the system gave, where it was added with port 0."""
         room = ffi.new("char[]", 4096)
-        found = lib.aeron_subscription_try_resolve_channel_endpoint_port(
-            self._handle.get("resolved_channel"), room, 4096
-        )
-        check(found, "resolved_channel")
+        with self._handle.using("resolved_channel") as pointer:
+            found = lib.aeron_subscription_try_resolve_channel_endpoint_port(pointer, room, 4096)
+            check(found, "resolved_channel")
         return text(room) or self.channel
 
     @property

@@ -182,5 +182,6 @@ static PyMethodDef functions[] = {
 int aeron_py_hot_add(PyObject *module)
 {
     return PyModule_AddFunctions(module, functions) < 0 || message_add(module) < 0 || block_add(module) < 0 ||
-        poller_add(module) < 0 || offerer_add(module) < 0 || claim_add(module) < 0 || walk_add(module) < 0 ? -1 : 0;
+        poller_add(module) < 0 || offerer_add(module) < 0 || claim_add(module) < 0 || walk_add(module) < 0 ||
+        use_add(module) < 0 || counter_value_add_type(module) < 0 ? -1 : 0;
 }

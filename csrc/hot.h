@@ -96,8 +96,10 @@ int block_add(PyObject *module);
 PyObject *block_wrap(shim_block_t *block);
 PyObject *block_from_address(PyObject *module, PyObject *address);
 
-/* hot_poll.c, hot_offer.c, hot_claim.c, hot_walk.c */
+/* hot_poll.c, hot_offer.c, hot_claim.c, hot_walk.c, hot_use.c, hot_counter.c */
 int walk_add(PyObject *module);
+int use_add(PyObject *module);
+int counter_value_add_type(PyObject *module);
 int poller_add(PyObject *module);
 int offerer_add(PyObject *module);
 int claim_add(PyObject *module);

@@ -57,7 +57,7 @@ class Arrival:
             return
         scope = anyio.CancelScope()
         with self._lock:
-            self._handle.get("wait")
+            self._handle.check_open("wait")
             leads = self._leader is None
             if leads:
                 self._leader = scope

@@ -60,7 +60,7 @@ async def await_recorded(archive: AsyncArchive, session_id: int, stream_id: int,
 
 def _recorded_position(archive: AsyncArchive, session_id: int, stream_id: int) -> tuple[int, int] | None:
     recording_id, position = ffi.new("int64_t *", -1), ffi.new("int64_t *")
-    archive._handle.get("await_recorded")
+    archive._handle.check_open("await_recorded")
     with archive.client.sync._handle.using("await_recorded") as client:
         found = lib.shim_recorded_position(client, archive.archive_id, session_id, stream_id, recording_id, position)
     return (recording_id[0], position[0]) if found else None
@@ -71,9 +71,10 @@ async def _grown(archive: AsyncArchive, recording_id: int, session_id: int, want
     client = archive.client.sync
     for counter in client.counters.list(_REC_POS):
         if _KEY.unpack_from(counter.key) == (recording_id, session_id):
-            reader = lib.aeron_counters_reader(client._handle.get("await_recorded"))
-            address: Any = lib.aeron_counters_reader_addr(reader, counter.counter_id)
-            waiter = Waiter(archive.client._watch, lib.SHIM_WATCH_COUNTER, address, archive._handle)
+            with client._handle.using("await_recorded") as pointer:
+                reader = lib.aeron_counters_reader(pointer)
+                address: Any = lib.aeron_counters_reader_addr(reader, counter.counter_id)
+                waiter = Waiter(archive.client._watch, lib.SHIM_WATCH_COUNTER, address, archive._handle)
             try:
                 with anyio.move_on_after(_ASK_AGAIN):
                     await waiter.wait(wanted)

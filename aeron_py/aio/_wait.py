@@ -59,16 +59,15 @@ class Watch:
             case _:
                 kind = lib.SHIM_WATCH_SPIN
         out = ffi.new("shim_watch_t **")
-        check(
-            lib.shim_watch_create(out, parent.get("connect"), kind, spin, least, most, max(most, _BELL_PARK_NS)),
-            "connect",
-        )
-        self.handle = Handle(f"watcher of {parent.description}", out[0], lib.shim_watch_close, parent=parent)
+        with parent.using("connect") as client:
+            check(lib.shim_watch_create(out, client, kind, spin, least, most, max(most, _BELL_PARK_NS)), "connect")
+            self.handle = Handle(f"watcher of {parent.description}", out[0], lib.shim_watch_close, parent=parent)
 
     @property
     def looks(self) -> int:
         """How often the thread has looked."""
-        return int(lib.shim_watch_looks(self.handle.get("looks")))
+        with self.handle.using("looks") as watch:
+            return int(lib.shim_watch_looks(watch))
 
 
 class Waiter:
@@ -117,8 +116,10 @@ class Waiter:
         """
         if self._waiting:
             raise BusyError(f"another task waits for {self._handle.description}", operation="wait")
+        # Its release takes the lock: until this is parked, and for as long as it is, the entry is there.
         with self._lock:
-            entry = self._handle.get("wait")
+            self._handle.check_open("wait")
+            entry = self._entry
             self._waiting = lib.shim_watch_park(entry, wanted) == 0
         if not self._waiting:
             await checkpoint()
@@ -158,14 +159,18 @@ class AsyncOwner(Owner):
     async def _park(self, wanted: int = 0) -> None:
         """Until the watcher sees something; several tasks may."""
         waiters = self._waiters
-        waiter = waiters.pop() if waiters else Waiter(self._watch, self._watch_kind, self._pointer(), self._handle)
+        waiter = waiters.pop() if waiters else self._make_waiter()
         try:
             await waiter.wait(wanted)
         finally:
             waiters.append(waiter)
 
-    def _pointer(self) -> Any:
-        return self._handle.get("wait")
+    def _make_waiter(self) -> Waiter:
+        with self._handle.using("wait") as pointer:
+            return Waiter(self._watch, self._watch_kind, self._watched(pointer), self._handle)
+
+    def _watched(self, pointer: Any) -> Any:
+        return pointer
 
     async def aclose(self) -> None:
         """Close it; tasks that wait for it get a :class:`ClosedError`. May be called twice."""
@@ -173,7 +178,7 @@ class AsyncOwner(Owner):
         await checkpoint()
 
     async def __aenter__(self) -> Self:
-        self._handle.get("async with")
+        self._handle.check_open("async with")
         return self
 
     async def __aexit__(

@@ -87,7 +87,8 @@ class AsyncArchive(ReplayCalls, ReplicationCalls, Owner):
         limit = context.message_timeout if timeout is None else seconds(timeout, "timeout")
         session = Session(client.sync._handle, context, error_handler)
         try:
-            arrival = Arrival(session.fd, session.handle)
+            with session.handle.using("Archive.connect"):
+                arrival = Arrival(session.fd, session.handle)
             await checkpoint()
             with anyio.move_on_after(limit):
                 while not session.poll_connected():
@@ -123,7 +124,7 @@ class AsyncArchive(ReplayCalls, ReplicationCalls, Owner):
         quietly: bool = False,
         undo: Callable[[int], Request[Any]] | None = None,
     ) -> T:
-        self._handle.get(request.name)
+        self._handle.check_open(request.name)
         call = self._session.call(request, quietly=quietly)
         self._took()
         try:
@@ -195,7 +196,7 @@ class AsyncArchive(ReplayCalls, ReplicationCalls, Owner):
 
     def poll_errors(self) -> list[AeronError]:
         """Take the errors of earlier requests that came late, instead of having the next call raise one."""
-        self._handle.get("poll_errors")
+        self._handle.check_open("poll_errors")
         self._drain()
         return self._session.take_late()
 
@@ -286,7 +287,7 @@ class AsyncArchive(ReplayCalls, ReplicationCalls, Owner):
         await close_in_thread(self.close)
 
     async def __aenter__(self) -> Self:
-        self._handle.get("async with")
+        self._handle.check_open("async with")
         return self
 
     async def __aexit__(

@@ -249,7 +249,7 @@ class AsyncClient:
         await close_in_thread(self._client.close)
 
     async def __aenter__(self) -> Self:
-        self._client._handle.get("async with")
+        self._client._handle.check_open("async with")
         return self
 
     async def __aexit__(

@@ -18,8 +18,7 @@ class AsyncCounter(AsyncOwner, Counter):
 
     _watch_kind = lib.SHIM_WATCH_COUNTER
 
-    def _pointer(self) -> Any:
-        self._handle.get("wait_until")
+    def _watched(self, pointer: Any) -> Any:
         return self._address
 
     async def wait_until(self, value: int) -> int:

@@ -173,7 +173,7 @@ class _ImageEvents(AsyncIterator[ImageEvent]):
     async def __anext__(self) -> ImageEvent:
         await checkpoint()
         while True:
-            self._subscription._handle.get("image_events")
+            self._subscription._handle.check_open("image_events")
             self._subscription._drain()
             if self._ready:
                 return self._ready.popleft()

@@ -168,8 +168,8 @@ class Incoming:
             answer = bytes(self.context.on_challenge(challenge))
             if len(answer) > CREDENTIALS_LIMIT:
                 raise SettingError(f"the answer to a challenge may have {CREDENTIALS_LIMIT} bytes, not {len(answer)}")
-            control = self.handle.get("Archive.connect")[0]
-            check(lib.shim_control_answer_challenge(control, answer, len(answer)), "Archive.connect")
+            with self.handle.using("Archive.connect") as (control, _):
+                check(lib.shim_control_answer_challenge(control, answer, len(answer)), "Archive.connect")
 
     def _on_failed(self, event: Any) -> None:
         said = text(event.data, event.length)

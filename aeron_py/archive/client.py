@@ -113,7 +113,7 @@ class Archive(RecordingCalls, CatalogCalls):
         Signals are of recordings that this session started (``aeron_archive_poll_for_recording_signals``). The last
         4096 are kept until they are taken.
         """
-        self._handle.get("recording_signals")
+        self._handle.check_open("recording_signals")
         self._session.drain()
         signals = self._session.signals
         return [signals.popleft() for _ in range(len(signals))]
@@ -124,7 +124,7 @@ class Archive(RecordingCalls, CatalogCalls):
         Raises:
             ArchiveError: a late error, as any call does.
         """
-        self._handle.get("poll_recording_signals")
+        self._handle.check_open("poll_recording_signals")
         self._session.drain()
         self._session.raise_late("poll_recording_signals")
         return self._deliver_signals()
@@ -134,7 +134,7 @@ class Archive(RecordingCalls, CatalogCalls):
 
         The error handler gets them all the same (``aeron_archive_poll_for_error_response``).
         """
-        self._handle.get("poll_errors")
+        self._handle.check_open("poll_errors")
         self._session.drain()
         return self._session.take_late()
 
@@ -197,7 +197,7 @@ class Archive(RecordingCalls, CatalogCalls):
     def _recorded_position(self, session_id: int, stream_id: int) -> tuple[int, int] | None:
         """The recording under way of a publication, and how far it is."""
         recording_id, position = ffi.new("int64_t *", -1), ffi.new("int64_t *")
-        self._handle.get("await_recorded")
+        self._handle.check_open("await_recorded")
         with self.client._handle.using("await_recorded") as client:
             found = lib.shim_recorded_position(client, self.archive_id, session_id, stream_id, recording_id, position)
         return (recording_id[0], position[0]) if found else None

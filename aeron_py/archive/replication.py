@@ -291,7 +291,7 @@ class Replication(ReplicationProgress[SessionOwner]):
     def _wait(self, done: Callable[[], bool], timeout: Duration | None, operation: str) -> None:
         session, limit = self._session, None if timeout is None else seconds(timeout, "timeout")
         deadline = None if limit is None else time.monotonic() + limit
-        session.handle.get(operation)
+        session.handle.check_open(operation)
         session.drain()
         while not done():
             if session.failure is not None:

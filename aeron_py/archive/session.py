@@ -63,13 +63,13 @@ class Session(Incoming):
     @property
     def fd(self) -> int:
         """A descriptor that is readable while there is something to :meth:`drain`."""
-        fd: int = lib.shim_events_fd(self.handle.get("wait")[1])
-        return fd
+        with self.handle.using("wait") as (_, events):
+            return int(lib.shim_events_fd(events))
 
     def _start(self) -> Handle:
         with self._client.using("Archive.connect") as client:
             pointers = start_control(client, self.context)
-        return Handle(f"archive session {self.where}", pointers, _release, parent=self._client)
+            return Handle(f"archive session {self.where}", pointers, _release, parent=self._client)
 
     # -- connecting
 
@@ -95,7 +95,8 @@ class Session(Incoming):
 
     def connect_timed_out(self, timeout: float) -> TimedOutError:
         """The error that tells how far the connect came."""
-        stage = lib.shim_control_stage(self.handle.get("Archive.connect")[0])
+        with self.handle.using("Archive.connect") as (control, _):
+            stage = lib.shim_control_stage(control)
         return TimedOutError(
             f"no session with an archive at {self.where} within {timeout:g} s: {_STAGES.get(stage, 'it failed')}",
             operation="Archive.connect",
@@ -131,7 +132,7 @@ class Session(Incoming):
         Raises:
             ArchiveError: a late error of an earlier request; or the session is lost.
         """
-        self.handle.get(request.name)
+        self.handle.check_open(request.name)
         self.drain()
         if not quietly:
             self.raise_late(request.name)

@@ -125,19 +125,18 @@ class JournalWriter(Owner):
             raise
 
     def _start(self, interval_ns: int, image_frequency: int, after_ns: int) -> Handle:
-        out = ffi.new("shim_sample_t **")
-        reader = lib.aeron_counters_reader(self._client._handle.get("JournalWriter"))
+        out, operation = ffi.new("shim_sample_t **"), "JournalWriter"
+        client, parent = self._client._handle, self._publication._handle
 
-        def started() -> bool | None:
-            with self._publication._handle.using("JournalWriter") as publication:
+        def started() -> Handle | None:
+            with client.using(operation) as pointer, parent.using(operation) as publication:
+                reader = lib.aeron_counters_reader(pointer)
                 if lib.shim_sample_create(out, reader, publication, interval_ns, image_frequency, after_ns) < 0:
-                    self._raise_if_lost("JournalWriter", last_error("JournalWriter"))
+                    self._raise_if_lost(operation, last_error(operation))
                     return None
-            return True
+                return Handle(f"journal {self.recording_id}", out[0], lib.shim_sample_delete, parent=parent)
 
-        wait_for(started, self._timeout, "JournalWriter", lambda: "the archive does not record the journal")
-        description = f"journal {self.recording_id}"
-        return Handle(description, out[0], lib.shim_sample_delete, parent=self._publication._handle)
+        return wait_for(started, self._timeout, operation, lambda: "the archive does not record the journal")
 
     def _raise_if_lost(self, operation: str, error: AeronError) -> None:
         if self._publication.is_closed:

@@ -118,9 +118,10 @@ class Track:
 
     def attach(self, slot: int, counter: Counter | None) -> None:
         """Show a slot's position in a counter; with None in none."""
-        address = ffi.NULL if counter is None else counter._address
-        with self._handle.using("playback") as track:
-            check(lib.shim_pace_attach(track, slot, address), "playback")
+        with contextlib.nullcontext() if counter is None else counter._handle.using("playback"):
+            address = ffi.NULL if counter is None else counter._address
+            with self._handle.using("playback") as track:
+                check(lib.shim_pace_attach(track, slot, address), "playback")
 
     def raise_to(self, slot: int, position: int) -> None:
         """Let a slot be played up to a position, at least."""
@@ -165,10 +166,11 @@ class Pacer(Owner):
         self._archive: Archive | None = None
         self._connecting = threading.Lock()
         out = ffi.new("shim_pace_t **")
-        check(lib.shim_pace_create(out, client.counters._reader), "playback")
         self._thread = threading.Thread(target=self._run, name="aeron-py playback", daemon=True)
-        self._handle = Handle("playback", out[0], self._release, parent=client._handle)
-        self._thread.start()
+        with client._handle.using("playback"):
+            check(lib.shim_pace_create(out, client.counters._reader), "playback")
+            self._handle = Handle("playback", out[0], self._release, parent=client._handle)
+            self._thread.start()
 
     def _release(self, pace: Any) -> None:
         self._stop = True
@@ -207,7 +209,7 @@ class Pacer(Owner):
         out = ffi.new("shim_pace_track_t **")
         with self._handle.using("playback") as pace:
             check(lib.shim_pace_add(pace, out), "playback")
-        return Track(Handle("playback track", out[0], lib.shim_pace_remove, parent=self._handle))
+            return Track(Handle("playback track", out[0], lib.shim_pace_remove, parent=self._handle))
 
     def look_after(self, session: Worked) -> None:
         """Have a session's ``work`` called from now on."""
