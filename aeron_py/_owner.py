@@ -177,10 +177,13 @@ class Handle(Usable):
             except BaseException:
                 self.pointer = pointer
                 raise
-            _roots.pop(self, None)
-            if self.parent is not None:
-                self.parent._children.pop(self, None)
-            self._release(pointer)
+            try:
+                self._release(pointer)
+            finally:
+                # Not before: another thread that closes the parent waits, at the lock, for the children that it finds.
+                _roots.pop(self, None)
+                if self.parent is not None:
+                    self.parent._children.pop(self, None)
 
     def _close_children(self) -> None:
         for child in reversed(list(self._children)):

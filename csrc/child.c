@@ -265,7 +265,8 @@ int shim_child_signal(shim_child_t *child, int signal)
 
 void shim_child_delete(shim_child_t *child)
 {
-    if (NULL != child)
+    /* Not in a copy of this process, whose child it is not. */
+    if (NULL != child && getpid() == child->parent)
     {
         shim_child_signal(child, SIGKILL);
         pthread_join(child->thread, NULL);

@@ -84,20 +84,37 @@ class Meanwhile:
         self._left -= 1
 
 
-def at_each_step(make: Callable[[contextlib.ExitStack], tuple[Callable[[], object], Callable[[], object]]]) -> int:
+def at_each_step(
+    make: Callable[[contextlib.ExitStack], tuple[Callable[[], object], Callable[[], object]]], most: int | None = None
+) -> int:
     """Do it all anew for each step; how many there were.
 
     Args:
         make: the call and what is done meanwhile, made anew; what the stack holds is let go afterwards.
+        most: about so many steps, at equal distances, of a call that has many more.
 
     Raises:
         AssertionError: the call raised something else than an error of this package.
     """
+    every = 1
+    if most is not None:
+        steps = 0
+
+        def one_more(_: FrameType) -> None:
+            nonlocal steps
+            steps += 1
+
+        with contextlib.ExitStack() as stack:
+            call, _ = make(stack)
+            with tracing(one_more):
+                call()
+        every = max(1, steps // most)
     step = 0
     while True:
         with contextlib.ExitStack() as stack:
             done = Meanwhile(step, *make(stack))
-        assert done.error is None or isinstance(done.error, aeron_py.AeronError), (step, done.error)
+        if done.error is not None and not isinstance(done.error, aeron_py.AeronError):
+            raise AssertionError(f"at step {step}") from done.error
         if not done.reached:
             return step
-        step += 1
+        step += every

@@ -49,8 +49,9 @@ class ChildProcess:
             lib.shim_child_start(pointer, arguments, assignments, output, -1 if keep is None else keep),
             f"start {command[0]}",
         )
-        self._pointer: Any = pointer[0]
-        self.pid: int = lib.shim_child_pid(self._pointer)
+        # Deleted with the last reference to it: another thread may still wait when this one stops the program.
+        self._pointer: Any = ffi.gc(pointer[0], lib.shim_child_delete)
+        self.pid: int = lib.shim_child_pid(pointer[0])
         self._status: int | None = None
 
     @property
@@ -69,9 +70,9 @@ class ChildProcess:
         """
         until = time.monotonic() + timeout
         status = ffi.new("int32_t *")
-        while self._status is None and self._pointer is not None:
+        while self._status is None and (pointer := self._pointer) is not None:
             left = until - time.monotonic()
-            if lib.shim_child_wait(self._pointer, int(max(0.0, min(left, _SLICE)) * 1e9), status):
+            if lib.shim_child_wait(pointer, int(max(0.0, min(left, _SLICE)) * 1e9), status):
                 self._status = status[0]
             elif left <= 0:
                 break
@@ -83,7 +84,8 @@ class ChildProcess:
         Returns:
             whether it was still there.
         """
-        return self._pointer is not None and bool(lib.shim_child_signal(self._pointer, number))
+        pointer = self._pointer
+        return pointer is not None and bool(lib.shim_child_signal(pointer, number))
 
     def stop(self, timeout: float) -> int | None:
         """Ask it to end (SIGTERM), kill it when it does not in time, and reap it. May be called twice.
@@ -101,10 +103,9 @@ class ChildProcess:
                 self.wait(timeout)
         finally:
             self.send_signal(signal.SIGKILL)
-            while self.wait(1.0) is None:
+            while self.wait(1.0) is None and self._pointer is not None:
                 pass
-            pointer, self._pointer = self._pointer, None
-            lib.shim_child_delete(pointer)
+            self._pointer = None
         return self._status
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from aeron_py import Client, CncFile, Image, MediaDriver, Subscription
+from aeron_py.archive.child import ChildProcess
 from tests.stepping import at_each_step
 from tests.streams import await_room, send
 from tests.waiting import wait_until
@@ -54,12 +56,13 @@ def add_image(stack: contextlib.ExitStack, client: Client) -> Image:
         lambda counter: counter.add(1),
         lambda counter: counter.compare_and_set(0, 1),
         lambda counter: counter.is_closed,
+        lambda counter: counter.close(),
         lambda counter: counter._client.counters.value(counter.counter_id, counter.registration_id),
         lambda counter: counter._client.counters.read(counter.counter_id),
         lambda counter: counter._client.counters.list(1001),
         lambda counter: counter._client.counters.ids(1001),
     ],
-    ids=["value", "set", "add", "compare-and-set", "is-closed", "value-by-id", "read", "list", "ids"],
+    ids=["value", "set", "add", "compare-and-set", "is-closed", "close", "value-by-id", "read", "list", "ids"],
 )
 def test_of_counters(driver: MediaDriver, use: Callable[[Any], object]) -> None:
     closing(driver, lambda stack, client: client.add_counter(1001, "mine"), use)
@@ -84,8 +87,18 @@ def test_of_a_client(driver: MediaDriver, use: Callable[[Any], object]) -> None:
         lambda subscription: subscription.is_connected,
         lambda subscription: subscription.images,
         lambda subscription: subscription.poll_batch(),
+        lambda subscription: subscription.close(),
     ],
-    ids=["registration-id", "channel-status", "resolved-channel", "addresses", "is-connected", "images", "poll"],
+    ids=[
+        "registration-id",
+        "channel-status",
+        "resolved-channel",
+        "addresses",
+        "is-connected",
+        "images",
+        "poll",
+        "close",
+    ],
 )
 def test_of_a_subscription(driver: MediaDriver, use: Callable[[Subscription], object]) -> None:
     closing(driver, lambda stack, client: client.add_subscription(UDP, 2), use)
@@ -123,5 +136,20 @@ def test_of_a_driver_s_file(driver: MediaDriver, use: Callable[[CncFile], object
     def make(stack: contextlib.ExitStack) -> tuple[Callable[[], object], Callable[[], object]]:
         file = stack.enter_context(CncFile.open(driver.aeron_dir))
         return lambda: use(file), file.close
+
+    assert at_each_step(make)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [lambda child: child.status, lambda child: child.send_signal(0)],
+    ids=["status", "send-signal"],
+)
+def test_of_a_child_process(use: Callable[[ChildProcess], object]) -> None:
+    def make(stack: contextlib.ExitStack) -> tuple[Callable[[], object], Callable[[], object]]:
+        output = os.open(os.devnull, os.O_WRONLY)
+        stack.callback(os.close, output)
+        child = ChildProcess(["/bin/sleep", "60"], output=output)
+        return lambda: use(child), lambda: child.stop(0)
 
     assert at_each_step(make)

@@ -169,8 +169,13 @@ class Pacer(Owner):
         self._thread = threading.Thread(target=self._run, name="aeron-py playback", daemon=True)
         with client._handle.using("playback"):
             check(lib.shim_pace_create(out, client.counters._reader), "playback")
+            try:
+                self._thread.start()
+            except BaseException:
+                lib.shim_pace_delete(out[0])
+                raise
+            # Last: from now on another thread may close the client, and so this.
             self._handle = Handle("playback", out[0], self._release, parent=client._handle)
-            self._thread.start()
 
     def _release(self, pace: Any) -> None:
         self._stop = True
