@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aeron_py.cli import completing, render
-from aeron_py.cli.options import DEFAULT_ARCHIVE_DIR, ArchiveDir
+from aeron_py.cli.options import DEFAULT_ARCHIVE_DIR, ArchiveDir, checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 _LOOK_EVERY = 0.05
 _AT_ONCE = 4096
 _ROW = 16
+
+
+def _a_place(value: str | None) -> str | None:
+    from aeron_py.recorder.history import parse_place
+
+    return checked(parse_place, value)
 
 
 def cat(
@@ -40,9 +46,12 @@ def cat(
         typer.Option(
             "--from",
             help="Where to begin: a position, or where a journal knows it a time or an offset from now (-10m).",
+            callback=_a_place,
         ),
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Where to end, before that: the same.")] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Where to end, before that: the same.", callback=_a_place)
+    ] = None,
     count: Annotated[int | None, typer.Option("--count", min=0, help="How many messages at most.")] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what comes, until the recording stops or Ctrl-C.")

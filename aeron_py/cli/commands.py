@@ -31,6 +31,9 @@ from aeron_py.cli.options import (
     RecorderChannel,
     RecorderStreamId,
     Timeout,
+    a_channel,
+    a_time,
+    checked,
     threading_mode_of,
 )
 from aeron_py.cli.prune import prune
@@ -97,6 +100,7 @@ def up(
             "--control-channel",
             help="Where the archive takes requests over the network, for example aeron:udp?endpoint=localhost:8010. "
             "By default a free port on loopback.",
+            callback=a_channel,
         ),
     ] = None,
     replication_channel: Annotated[
@@ -105,6 +109,7 @@ def up(
             "--replication-channel",
             help="Where the archive receives what it copies from other archives. By default a free port of the host "
             "that --control-channel names.",
+            callback=a_channel,
         ),
     ] = None,
     users: Annotated[
@@ -152,6 +157,24 @@ def record(
     raise typer.Exit(_record.record(context.obj or StopSignal(), config, as_json=as_json))
 
 
+def _a_position(value: str | None) -> str | None:
+    from aeron_py.recorder.when import parse_position
+
+    return checked(parse_position, value)
+
+
+def _a_speed(value: str) -> str:
+    from aeron_py.recorder.when import parse_speed
+
+    return checked(parse_speed, value)
+
+
+def _a_remap(value: list[str] | None) -> list[str] | None:
+    from aeron_py.recorder.playback.topics import Remap
+
+    return checked(Remap.parse, value)
+
+
 @app.command()
 def play(
     context: typer.Context,
@@ -166,13 +189,19 @@ def play(
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option("--start", help="Where to begin: a time, an offset from now (-3d), or Unbounded."),
+        typer.Option(
+            "--start", help="Where to begin: a time, an offset from now (-3d), or Unbounded.", callback=a_time
+        ),
     ] = None,
     end: Annotated[
-        str | None, typer.Option("--end", help="Where to end: the same. Unbounded follows what comes.")
+        str | None, typer.Option("--end", help="Where to end: the same. Unbounded follows what comes.", callback=a_time)
     ] = None,
-    pos: Annotated[str | None, typer.Option("--pos", help="Where to begin now, after --start: the same.")] = None,
-    speed: Annotated[str, typer.Option("--speed", help="A fraction of real time, or Unlimited.")] = "1",
+    pos: Annotated[
+        str | None, typer.Option("--pos", help="Where to begin now, after --start: the same.", callback=_a_position)
+    ] = None,
+    speed: Annotated[
+        str, typer.Option("--speed", help="A fraction of real time, or Unlimited.", callback=_a_speed)
+    ] = "1",
     topics: Annotated[
         list[str] | None,
         typer.Option("--topics", help="A glob of topics to play, as in rules: camera/**, pubsub:*. May be repeated."),
@@ -183,6 +212,7 @@ def play(
             "--remap",
             help="Where a topic is played: TOPIC=STREAM_ID, TOPIC=+OFFSET, TOPIC=CHANNEL, TOPIC=CHANNEL#STREAM_ID. "
             "TOPIC may be a glob. May be repeated.",
+            callback=_a_remap,
         ),
     ] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Begin anew at the end.")] = False,
@@ -204,7 +234,10 @@ def play(
     """
     from aeron_py.cli import play as _play
     from aeron_py.cli.sources import Source
+    from aeron_py.recorder.playback.controlled import check_order
+    from aeron_py.recorder.when import parse_time
 
+    checked(lambda value: check_order(parse_time(start), parse_time(value)), end)
     source = Source(archive_dir, aeron_dir, recorder_channel, recorder_stream_id, credentials_file)
     status = _play.play(
         context.obj or StopSignal(),

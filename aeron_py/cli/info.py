@@ -20,6 +20,7 @@ from aeron_py.cli.options import (
     ControlStreamId,
     CredentialsFile,
     Timeout,
+    a_time,
     connected,
     only_on_disk,
 )
@@ -36,9 +37,14 @@ def info(
     ] = None,
     archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
     begin: Annotated[
-        str | None, typer.Option("--from", help="Where the time line begins: a time, or an offset from now (-3d).")
+        str | None,
+        typer.Option(
+            "--from", help="Where the time line begins: a time, or an offset from now (-3d).", callback=a_time
+        ),
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Where the time line ends: the same.")] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Where the time line ends: the same.", callback=a_time)
+    ] = None,
     aeron_dir: AeronDir = None,
     control_channel: ControlChannel = None,
     control_stream_id: ControlStreamId = DEFAULT_CONTROL_STREAM_ID,

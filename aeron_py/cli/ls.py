@@ -17,7 +17,9 @@ from aeron_py.cli.options import (
     ControlChannel,
     ControlStreamId,
     CredentialsFile,
+    StreamId,
     Timeout,
+    a_time,
     connected,
     only_on_disk,
 )
@@ -29,7 +31,7 @@ def ls(
         bool, typer.Option("--topics", help="The topics that a recorder has recorded, instead of recordings.")
     ] = False,
     channel: Annotated[str | None, typer.Option("--channel", help="Only with this text in the channel.")] = None,
-    stream_id: Annotated[int | None, typer.Option("--stream-id", help="Only of this stream.")] = None,
+    stream_id: StreamId = None,
     topic: Annotated[
         list[str] | None,
         typer.Option(
@@ -40,9 +42,13 @@ def ls(
     ] = None,
     begin: Annotated[
         str | None,
-        typer.Option("--from", help="Only what was recorded at or after this time, or offset from now (-3d)."),
+        typer.Option(
+            "--from", help="Only what was recorded at or after this time, or offset from now (-3d).", callback=a_time
+        ),
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Only what was recorded before this time: the same.")] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Only what was recorded before this time: the same.", callback=a_time)
+    ] = None,
     active: Annotated[bool, typer.Option("--active", help="Only what goes on.")] = False,
     aeron_dir: AeronDir = None,
     control_channel: ControlChannel = None,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -20,7 +20,61 @@ from aeron_py.archive.users import read_credentials
 from aeron_py.cli.refusals import refusals_explained
 from aeron_py.client import Client
 from aeron_py.driver import ThreadingMode
-from aeron_py.errors import AeronError, ArchiveConnectionError
+from aeron_py.errors import AeronError, ArchiveConnectionError, SettingError
+
+T = TypeVar("T")
+
+
+def checked(parse: Callable[[str], object], value: T) -> T:
+    """The value of an option, or the values, as it is: for the ``callback`` of options.
+
+    Args:
+        parse: what will take it, and raises when it can't.
+        value: a text, several, or None.
+
+    Raises:
+        typer.BadParameter: with what ``parse`` says.
+    """
+    for each in (value,) if isinstance(value, str) else value if isinstance(value, list) else ():
+        try:
+            parse(each)
+        except SettingError as error:
+            raise typer.BadParameter(error.message) from None
+    return value
+
+
+# What they need is imported only when there is a value.
+
+
+def a_time(value: str | None) -> str | None:
+    """Checks a time or an offset from now."""
+    from aeron_py.recorder.when import parse_time
+
+    return checked(parse_time, value)
+
+
+def a_duration(value: str | None) -> str | None:
+    """Checks a duration."""
+    from aeron_py.recorder.units import parse_duration
+
+    return checked(parse_duration, value)
+
+
+def a_size(value: str | None) -> str | None:
+    """Checks a size in bytes."""
+    from aeron_py.recorder.units import parse_size
+
+    return checked(parse_size, value)
+
+
+def a_channel(value: str | None) -> str | None:
+    """Checks a channel."""
+    from aeron_py.uri import ChannelUri
+
+    return checked(ChannelUri.parse, value)
+
+
+STREAM_IDS: dict[str, Any] = {"min": -(2**31), "max": 2**31 - 1}
 
 ArchiveDir = Annotated[
     Path, typer.Option("--archive-dir", help="Where the archive keeps its recordings.", show_default=True)
@@ -32,10 +86,15 @@ AeronDir = Annotated[
 ControlChannel = Annotated[
     str | None,
     typer.Option(
-        "--control-channel", help="Where the archive takes requests. By default what it noted in its directory."
+        "--control-channel",
+        help="Where the archive takes requests. By default what it noted in its directory.",
+        callback=a_channel,
     ),
 ]
-ControlStreamId = Annotated[int, typer.Option("--control-stream-id", help="The stream id of the control channel.")]
+ControlStreamId = Annotated[
+    int, typer.Option("--control-stream-id", help="The stream id of the control channel.", **STREAM_IDS)
+]
+StreamId = Annotated[int | None, typer.Option("--stream-id", help="Only of this stream.", **STREAM_IDS)]
 CredentialsFile = Annotated[
     Path | None,
     typer.Option(
@@ -46,12 +105,16 @@ CredentialsFile = Annotated[
     ),
 ]
 RecorderChannel = Annotated[
-    str, typer.Option("--recorder-channel", help="Where the recorder takes requests: its control.channel.")
+    str,
+    typer.Option(
+        "--recorder-channel", help="Where the recorder takes requests: its control.channel.", callback=a_channel
+    ),
 ]
 RecorderStreamId = Annotated[
-    int, typer.Option("--recorder-stream-id", help="The stream there: the recorder's control.stream_id.")
+    int,
+    typer.Option("--recorder-stream-id", help="The stream there: the recorder's control.stream_id.", **STREAM_IDS),
 ]
-Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for an answer.")]
+Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for an answer.", min=0)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 LOSS = 3

@@ -19,6 +19,8 @@ from aeron_py.cli.options import (
     ControlStreamId,
     CredentialsFile,
     Timeout,
+    a_duration,
+    a_size,
     connected,
 )
 from aeron_py.errors import AeronError
@@ -40,15 +42,24 @@ def prune(
         ),
     ] = None,
     older_than: Annotated[
-        str | None, typer.Option("--older-than", help="Let go what was written longer ago than this: 7d, 12h.")
+        str | None,
+        typer.Option(
+            "--older-than", help="Let go what was written longer ago than this: 7d, 12h.", callback=a_duration
+        ),
     ] = None,
     keep_bytes: Annotated[
         str | None,
-        typer.Option("--keep-bytes", help="Keep no more than this of all together: 500GB. The oldest goes first."),
+        typer.Option(
+            "--keep-bytes",
+            help="Keep no more than this of all together: 500GB. The oldest goes first.",
+            callback=a_size,
+        ),
     ] = None,
     larger_than: Annotated[
         str | None,
-        typer.Option("--larger-than", help="Cut the beginning of each recording that is larger than this."),
+        typer.Option(
+            "--larger-than", help="Cut the beginning of each recording that is larger than this.", callback=a_size
+        ),
     ] = None,
     before: Annotated[
         int | None, typer.Option("--before", help="Let go what lies before this position. Takes IDs.", min=0)

@@ -13,6 +13,7 @@ from aeron_py.cli.options import (
     DEFAULT_ARCHIVE_DIR,
     DEFAULT_CONTROL_STREAM_ID,
     DEFAULT_TIMEOUT,
+    STREAM_IDS,
     AeronDir,
     ArchiveDir,
     AsJson,
@@ -20,6 +21,9 @@ from aeron_py.cli.options import (
     ControlStreamId,
     CredentialsFile,
     Timeout,
+    a_channel,
+    a_duration,
+    a_size,
     connected,
 )
 
@@ -32,9 +36,12 @@ _LOOK_EVERY = 0.1
 def record_stream(
     context: typer.Context,
     channel: Annotated[
-        str, typer.Argument(help="The channel: aeron:ipc, aeron:udp?endpoint=224.0.1.1:40456.", metavar="CHANNEL")
+        str,
+        typer.Argument(
+            help="The channel: aeron:ipc, aeron:udp?endpoint=224.0.1.1:40456.", metavar="CHANNEL", callback=a_channel
+        ),
     ],
-    stream_id: Annotated[int, typer.Argument(help="The stream there.", metavar="STREAM_ID")],
+    stream_id: Annotated[int, typer.Argument(help="The stream there.", metavar="STREAM_ID", **STREAM_IDS)],
     extend: Annotated[
         bool,
         typer.Option(
@@ -47,9 +54,11 @@ def record_stream(
         bool, typer.Option("--remote", help="The publisher is on another machine than the archive's media driver.")
     ] = False,
     until_bytes: Annotated[
-        str | None, typer.Option("--until-bytes", help="Stop when so much was recorded: 64k, 10GB.")
+        str | None, typer.Option("--until-bytes", help="Stop when so much was recorded: 64k, 10GB.", callback=a_size)
     ] = None,
-    duration: Annotated[str | None, typer.Option("--for", help="Stop after this time: 90s, 1h30m.")] = None,
+    duration: Annotated[
+        str | None, typer.Option("--for", help="Stop after this time: 90s, 1h30m.", callback=a_duration)
+    ] = None,
     archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
     aeron_dir: AeronDir = None,
     control_channel: ControlChannel = None,

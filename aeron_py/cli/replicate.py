@@ -13,11 +13,14 @@ from aeron_py.cli.options import (
     DEFAULT_ARCHIVE_DIR,
     DEFAULT_CONTROL_STREAM_ID,
     DEFAULT_TIMEOUT,
+    STREAM_IDS,
     AeronDir,
     ArchiveDir,
     AsJson,
     CredentialsFile,
+    StreamId,
     Timeout,
+    a_channel,
     credentials_from,
     running_mark,
 )
@@ -32,16 +35,19 @@ if TYPE_CHECKING:
 def replicate(
     context: typer.Context,
     source: Annotated[
-        str, typer.Argument(help="Where the other archive takes requests: aeron:udp?endpoint=10.0.0.1:8010.")
+        str,
+        typer.Argument(
+            help="Where the other archive takes requests: aeron:udp?endpoint=10.0.0.1:8010.", callback=a_channel
+        ),
     ],
     recording_ids: Annotated[
         list[int] | None, typer.Argument(help="The recordings there. By default all.", metavar="[ID]...")
     ] = None,
     source_stream_id: Annotated[
-        int, typer.Option("--source-stream-id", help="The stream id there.")
+        int, typer.Option("--source-stream-id", help="The stream id there.", **STREAM_IDS)
     ] = DEFAULT_CONTROL_STREAM_ID,
     channel: Annotated[str | None, typer.Option("--channel", help="Only those with this text in the channel.")] = None,
-    stream_id: Annotated[int | None, typer.Option("--stream-id", help="Only those of this stream.")] = None,
+    stream_id: StreamId = None,
     follow: Annotated[bool, typer.Option("--follow", help="Follow recordings that go on, until they stop.")] = False,
     live: Annotated[
         str | None,
@@ -55,6 +61,7 @@ def replicate(
             "--response-channel",
             help="Where the other archive's answers come in. By default a free port of the host that this archive's "
             "control channel names.",
+            callback=a_channel,
         ),
     ] = None,
     credentials_file: CredentialsFile = None,

@@ -9,7 +9,7 @@ import typer
 
 from aeron_py.archive.mark import marked_errors
 from aeron_py.cli import render
-from aeron_py.cli.options import DEFAULT_ARCHIVE_DIR, AeronDir, ArchiveDir, AsJson, driver_dir
+from aeron_py.cli.options import DEFAULT_ARCHIVE_DIR, AeronDir, ArchiveDir, AsJson, a_time, driver_dir
 from aeron_py.errors import DriverTimeoutError
 
 
@@ -17,7 +17,10 @@ def errors(
     aeron_dir: AeronDir = None,
     archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
     since: Annotated[
-        str | None, typer.Option("--since", help="Only what came at this time or later: a time, or an offset (-1h).")
+        str | None,
+        typer.Option(
+            "--since", help="Only what came at this time or later: a time, or an offset (-1h).", callback=a_time
+        ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Each error with all its lines, as Java's traces have.")] = False,
     as_json: AsJson = False,

@@ -17,6 +17,7 @@ import typer
 import aeron_py as aeron
 from aeron_py.cli.commands import app
 from tests import patient
+from tests.cli.inside import run_inside
 from tests.processes import is_alive, with_argument
 from tests.recorded_files import RecordedFiles, write_catalog
 from tests.waiting import wait_until
@@ -219,7 +220,6 @@ def test_ls_and_info_of_an_archive_that_does_not_run(tmp_path: Path) -> None:
     [
         ["cat", "²"],
         ["info", "²"],
-        ["cat", "0", "--from", "²"],
         *([each, str(2**63)] for each in ("cat", "info", "verify")),
     ],
 )
@@ -240,6 +240,50 @@ def test_a_wrong_command_line(arguments: list[str]) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["prune", "--older-than", "foo"], "'--older-than': 'foo' is not a duration"),
+        (["prune", "--keep-bytes", "7 apples"], "'--keep-bytes': '7 apples' is not a size"),
+        (["prune", "--larger-than", "-1"], "'--larger-than': '-1' is not a size"),
+        (["record-stream", "aeron:ipc", "1", "--until-bytes", "foo"], "--until-bytes"),
+        (["record-stream", "aeron:ipc", "1", "--for", "1parsec"], "--for"),
+        (["record-stream", "nonsense", "1"], "a channel begins with aeron:udp?"),
+        (["record-stream", "aeron:ipc", "99999999999"], "STREAM_ID"),
+        (["ls", "--from", "yesterday"], "'--from': 'yesterday' is not a time"),
+        (["ls", "--to", "yesterday"], "--to"),
+        (["ls", "--control-channel", "aeron:udp?endpint=localhost:9"], "did you mean endpoint?"),
+        (["ls", "--control-stream-id", "99999999999"], "--control-stream-id"),
+        (["ls", "--timeout", "-1"], "--timeout"),
+        (["info", "--from", "yesterday"], "--from"),
+        (["info", "--to", "yesterday"], "--to"),
+        (["cat", "1", "--to", "yesterday"], "--to"),
+        (["cat", "0", "--from", "²"], "--from"),
+        (["errors", "--since", "yesterday"], "--since"),
+        (["replicate", "nonsense"], "a channel begins with"),
+        (["replicate", "aeron:ipc", "--response-channel", "nonsense"], "--response-channel"),
+        (["play", "--start", "yesterday"], "--start"),
+        (["play", "--end", "yesterday"], "--end"),
+        (["play", "--start", "-1h", "--end", "-2h"], "is before the start"),
+        (["play", "--pos", "+1000"], "'--pos': '+1000': 1 to 128 batches"),
+        (["play", "--speed", "fast"], "--speed"),
+        (["play", "--remap", "a=1", "--remap", "nonsense"], "--remap"),
+        (["sessions", "--recorder-channel", "nonsense"], "--recorder-channel"),
+        (["up", "--control-channel", "nonsense"], "--control-channel"),
+        (["up", "--replication-channel", "nonsense"], "--replication-channel"),
+    ],
+)
+def test_a_wrong_value(arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known from the command line alone, before anything is looked for."""
+    monkeypatch.chdir(tmp_path)
+    done = run_inside(*arguments, columns=500)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_each_command_has_help() -> None:

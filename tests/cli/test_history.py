@@ -126,7 +126,7 @@ def test_a_reader_that_goes_away_is_no_error(recorded: Recorded) -> None:
         ([LOG, "--from", "64"], 1, "name one of 3, 4"),
         (["1", "--from", "999999"], 1, "which ends at"),
         (["1", "--from", "33"], 1, "nearest begin"),
-        (["1", "--from", "yesterday"], 1, "is not a time"),
+        (["1", "--from", "yesterday"], 2, "is not a time"),
         (["0", "--from", "-1h"], 1, "no journal tells when recording 0"),
         (["1", "--text", "--hex"], 2, "give one of"),
     ],

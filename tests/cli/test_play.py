@@ -147,7 +147,7 @@ def test_what_is_wrong(tmp_path: Path) -> None:
     assert found.returncode == 1
     assert "no archive has run" in found.stderr
     found = run("play", "--archive-dir", str(tmp_path), "--remap", "nonsense")
-    assert found.returncode == 1
+    assert found.returncode == 2
     assert "TOPIC=STREAM_ID" in found.stderr
 
 
