@@ -37,7 +37,7 @@ from aeron_py.cli.options import (
     threading_mode_of,
 )
 from aeron_py.cli.prune import prune
-from aeron_py.cli.quiet import QuietCommand
+from aeron_py.cli.quiet import QuietCommand, unread_or_not
 from aeron_py.cli.record_stream import record_stream
 from aeron_py.cli.replicate import replicate
 from aeron_py.cli.reports import errors, loss
@@ -256,7 +256,7 @@ def play(
     raise typer.Exit(status)
 
 
-@app.command()
+@app.command(cls=QuietCommand)
 def sessions(
     archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
     aeron_dir: AeronDir = None,
@@ -284,9 +284,11 @@ def doctor(
     for finding in _doctor.examine(archive_dir, aeron_dir, credentials_file, timeout):
         findings.append(finding)
         if not as_json:
-            print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.check.ljust(14)}  {finding.text}", flush=True)
+            with unread_or_not():
+                print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.check.ljust(14)}  {finding.text}", flush=True)
     if as_json:
-        print(render.as_json(findings))
+        with unread_or_not():
+            print(render.as_json(findings))
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 

@@ -23,6 +23,7 @@ from aeron_py.cli.options import (
     a_size,
     connected,
 )
+from aeron_py.cli.quiet import unread_or_not
 from aeron_py.errors import AeronError
 
 
@@ -116,7 +117,8 @@ def prune(
                 )
                 for cut in cuts
             ]
-            print(render.table(("id", "goes", "files", "bytes"), rows), flush=True)
+            with unread_or_not():
+                print(render.table(("id", "goes", "files", "bytes"), rows))
             print(f"{total} bytes of {len(cuts)} recordings", file=sys.stderr)
         if not dry_run and cuts and not yes:
             typer.confirm("Delete them?", abort=True, err=True)
@@ -135,7 +137,8 @@ def prune(
                 done += cut.bytes
                 progress(done, total)
         if as_json:
-            print(render.as_json(results))
+            with unread_or_not():
+                print(render.as_json(results))
         elif not dry_run:
             print(f"{sum(each['deleted'] for each in results)} files deleted", file=sys.stderr)
     raise typer.Exit(1 if any(each["error"] for each in results) else 0)

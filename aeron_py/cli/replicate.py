@@ -25,6 +25,7 @@ from aeron_py.cli.options import (
     running_mark,
 )
 from aeron_py.cli.progress import progress_of_bytes
+from aeron_py.cli.quiet import unread_or_not
 from aeron_py.cli.refusals import refusals_explained
 from aeron_py.errors import ArchiveError
 
@@ -108,7 +109,8 @@ def replicate(
             with refusals_explained(*refused):
                 raise
     copies = list(replicator.copies.values())
-    print(render.as_json(copies) if as_json else _table(copies))
+    with unread_or_not():
+        print(render.as_json(copies) if as_json else _table(copies))
     raise typer.Exit(0 if replicator.is_done or follow else 1)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aeron_py.cli import completing, render
 from aeron_py.cli.options import DEFAULT_ARCHIVE_DIR, LOSS, ArchiveDir, AsJson
+from aeron_py.cli.quiet import unread_or_not
+
+if TYPE_CHECKING:
+    from aeron_py.archive.verify import Verdict
 
 
 def verify(
@@ -29,7 +33,7 @@ def verify(
     missing and short segment files, and whether the recording stops where the catalog says. Without checksums, damage
     within a payload can't be seen. What a recorder's volumes have stored elsewhere is not lost, nor is what a
     full disk left of the last write behind the end of a recording. Exit status 3 when anything is lost: each line says
-    from which position to which.
+    from which position to which; so also when nobody reads that.
     """
     from aeron_py.archive.verify import verify_archive
     from aeron_py.cli.progress import progress_of_bytes
@@ -40,6 +44,12 @@ def verify(
     is_away = Volumes(archive_dir).away_parts()
     with progress_of_bytes("verify") as progress:
         verdicts = list(verify_archive(archive_dir, recording_ids or None, on_progress=progress, is_away=is_away))
+    with unread_or_not():
+        _show(verdicts, as_json)
+    raise typer.Exit(0 if all(each.ok for each in verdicts) else LOSS)
+
+
+def _show(verdicts: list[Verdict], as_json: bool) -> None:
     if as_json:
         print(render.as_json([{**render.plain(each), "ok": each.ok} for each in verdicts]))
     else:
@@ -67,4 +77,3 @@ def verify(
             for lost in each.lost:
                 where = f"{lost.from_position} to {lost.to_position}"
                 print(f"recording {each.recording_id}: lost {where}: {lost.reason} ({lost.path})")
-    raise typer.Exit(0 if all(each.ok for each in verdicts) else LOSS)

@@ -40,6 +40,14 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def run_unread(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command line of which nobody reads the output any more, as with ``| head``."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        return subprocess.run(command(*arguments), stdout=pipe, stderr=subprocess.PIPE, timeout=TIMEOUT, check=False)
+
+
 @contextmanager
 def up(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
@@ -284,6 +292,17 @@ def test_a_wrong_value(arguments: list[str], said: str, tmp_path: Path, monkeypa
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_doctor_that_nobody_reads(tmp_path: Path) -> None:
+    with up("--archive-dir", str(tmp_path), "--json") as process:
+        ready(process)
+        for arguments in ([], ["--json"]):
+            done = run_unread("doctor", "--archive-dir", str(tmp_path), *arguments)
+            assert (done.returncode, done.stderr) == (0, b"")
+        process.terminate()
+        assert process.wait(TIMEOUT) == 0
+    assert run_unread("doctor", "--archive-dir", str(tmp_path), "--timeout", "0.1").returncode == 1
 
 
 def test_each_command_has_help() -> None:

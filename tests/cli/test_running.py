@@ -23,7 +23,7 @@ from aeron_py.errors import SettingError
 from aeron_py.recorder.filters import RecordingFilter
 from tests.archive.streams import CHANNEL, messages, new_stream_id, offer, record, stop_position
 from tests.cli.inside import run_inside
-from tests.cli.test_commands import TIMEOUT, command, ready, run
+from tests.cli.test_commands import TIMEOUT, command, ready, run, run_unread
 from tests.driver_process import DriverProcess
 from tests.network.relay import Relay
 from tests.recorded_files import RecordedFiles, write_catalog
@@ -89,6 +89,16 @@ def test_prune_a_recording_with_nothing_in_it(
     assert (cut["new_start_position"], cut["bytes"]) == (None, 0)
     with pytest.raises(aeron.ArchiveError):
         archive.list_recording(recording.recording_id)
+
+
+def test_prune_that_nobody_reads(
+    node: aeron.ArchivingMediaDriver, node_client: aeron.Client, archive: aeron.Archive
+) -> None:
+    which = str(record(node_client, archive, new_stream_id(), 300, 1024).recording_id)
+    done = run_unread("prune", which, "--older-than", "0s", "--yes", "--archive-dir", str(node.archive_dir))
+    assert done.returncode == 0, done.stderr
+    with pytest.raises(aeron.UnknownRecordingError):
+        archive.list_recording(int(which))
 
 
 def test_prune_leaves_what_is_replayed(

@@ -14,7 +14,7 @@ import aeron_py as aeron
 from aeron_py.archive.verify import verify_archive
 from tests.archive.streams import CHANNEL, new_stream_id, offer, record, stop_position
 from tests.cli.inside import run_inside
-from tests.cli.test_commands import TIMEOUT
+from tests.cli.test_commands import TIMEOUT, run_unread
 from tests.nodes import START_TIMEOUT
 from tests.waiting import wait_until
 
@@ -78,6 +78,9 @@ def test_a_real_archive_damaged_in_every_way(tmp_path: Path) -> None:
     done = run_inside("verify", "--archive-dir", str(tmp_path), "0", "3")
     assert done.returncode == 3
     assert f"recording 0: lost {SEGMENT + 10 * FRAME} to {SEGMENT + 11 * FRAME}: nothing was written" in done.stdout
+    for arguments in ([], ["--json"]):
+        unread = run_unread("verify", "--archive-dir", str(tmp_path), *arguments)
+        assert (unread.returncode, unread.stderr) == (3, b""), "nobody reads it, and the status tells it all the same"
     assert recordings[3].length is not None
     assert verified(tmp_path, "3", status=0)[0]["stop_position"] == recordings[3].stop_position
     assert run_inside("verify", "--archive-dir", str(tmp_path), "99").returncode == 1
