@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from aeron_py._ffi import check, ffi, lib
+from aeron_py._loss_report import LossObservation, read_losses
 from aeron_py._owner import Handle, Owner
 from aeron_py._waiting import Duration
 from aeron_py.counters import CountersReader, open_cnc
@@ -50,31 +50,6 @@ class ErrorObservation:
     first_time: float
     last_time: float
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class LossObservation:
-    """What a receiver of this driver lost of one stream of one source.
-
-    Args:
-        observations: how often something was missing.
-        bytes_lost: how much in all, retransmitted or not.
-        first_time: when it came first, seconds since 1970.
-        last_time: when it came last.
-        session_id: the publisher's session.
-        stream_id: the stream.
-        channel: as the subscriber has it.
-        source: where it came from, ``address:port``.
-    """
-
-    observations: int
-    bytes_lost: int
-    first_time: float
-    last_time: float
-    session_id: int
-    stream_id: int
-    channel: str
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,40 +132,33 @@ class CncFile(Owner):
             ffi.new("int64_t *", from_time)
         except (TypeError, ValueError, OverflowError):
             raise SettingError(f"since must be seconds since 1970, not {since!r}", operation="errors") from None
-        return self._entries(
-            "shim_error_entry_t",
-            "errors",
-            lambda pointer, room, size: lib.shim_cnc_errors(pointer, from_time, room, size),
-            lambda entry: entry.length,
-            lambda entry, text: ErrorObservation(
-                entry.observations, entry.first_time / 1000, entry.last_time / 1000, _decoded(text)
-            ),
-        )
+        size = _FIRST_GUESS
+        with self._handle.using("errors") as pointer:
+            while True:
+                room = ffi.new("uint8_t[]", size)
+                used = check(lib.shim_cnc_errors(pointer, from_time, room, size), "errors")
+                if used <= size:
+                    break
+                size = 2 * used
+        found, begin, head = [], 0, ffi.sizeof("shim_error_entry_t")
+        while begin < used:
+            entry = ffi.cast("shim_error_entry_t *", room + begin)
+            text = bytes(ffi.buffer(room + begin + head, entry.length))
+            times = entry.first_time / 1000, entry.last_time / 1000
+            found.append(ErrorObservation(entry.observations, *times, _decoded(text)))
+            begin += (head + entry.length + 7) // 8 * 8
+        return found
 
     def losses(self) -> list[LossObservation]:
-        """The driver's loss report: each stream of each source once (``aeron_cnc_loss_reporter_read``).
+        """The driver's loss report: each stream of each source once (``loss-report.dat``).
 
         Nothing when the driver has not lost anything, or its directory is gone.
+
+        Raises:
+            AeronError: the report is damaged.
         """
         self._handle.check_open("losses")
-        if not (Path(self.aeron_dir) / _LOSS_REPORT).is_file():
-            return []
-        return self._entries(
-            "shim_loss_entry_t",
-            "losses",
-            lib.shim_cnc_losses,
-            lambda entry: entry.channel_length + entry.source_length,
-            lambda entry, text: LossObservation(
-                entry.observations,
-                entry.bytes_lost,
-                entry.first_time / 1000,
-                entry.last_time / 1000,
-                entry.session_id,
-                entry.stream_id,
-                _decoded(text[: entry.channel_length]),
-                _decoded(text[entry.channel_length :]),
-            ),
-        )
+        return read_losses(Path(self.aeron_dir) / _LOSS_REPORT)
 
     def streams(self) -> list[StreamPosition]:
         """The counters about streams, by stream, session and name."""
@@ -207,31 +175,6 @@ class CncFile(Owner):
                     )
                 )
         return sorted(found, key=lambda each: (each.stream_id, each.session_id, each.name, each.counter_id))
-
-    def _entries(
-        self,
-        kind: str,
-        operation: str,
-        read: Callable[[Any, Any, int], int],
-        length_of: Callable[[Any], int],
-        make: Callable[[Any, bytes], Any],
-    ) -> list[Any]:
-        """What C has copied, one entry after the other, each with its text behind it."""
-        size = _FIRST_GUESS
-        with self._handle.using(operation) as pointer:
-            while True:
-                room = ffi.new("uint8_t[]", size)
-                used = check(read(pointer, room, size), operation)
-                if used <= size:
-                    break
-                size = 2 * used
-        found, begin, head = [], 0, ffi.sizeof(kind)
-        while begin < used:
-            entry = ffi.cast(f"{kind} *", room + begin)
-            length = length_of(entry)
-            found.append(make(entry, bytes(ffi.buffer(room + begin + head, length))))
-            begin += (head + length + 7) // 8 * 8
-        return found
 
 
 def _decoded(text: bytes) -> str:

@@ -12,6 +12,7 @@ from aeron_py._closing import Closing
 from aeron_py.cnc import CncFile, ErrorObservation, LossObservation
 from aeron_py.counters import CounterDescriptor
 from aeron_py.driver import DriverInfo
+from aeron_py.errors import AeronError
 
 __all__ = ["CounterRow", "Overview", "RecordingRow", "Sampler", "StreamRow"]
 
@@ -161,8 +162,15 @@ class Sampler(Closing):
                 if each.counter_id not in of_streams and each.type_id not in (_REC_POS, _HEARTBEAT)
             ),
             errors=tuple(self._cnc.errors()),
-            losses=tuple(self._cnc.losses()),
+            losses=self._losses(),
         )
+
+    def _losses(self) -> tuple[LossObservation, ...]:
+        # CncFile.losses() tells of a damaged report: it hides nothing else here.
+        try:
+            return tuple(self._cnc.losses())
+        except AeronError:
+            return ()
 
     def _streams(self, counters: list[CounterDescriptor], rates: dict[_Key, float]) -> tuple[list[StreamRow], set[int]]:
         """The streams, and which counters are about them."""

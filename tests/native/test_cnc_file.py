@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from pathlib import Path
 
 import pytest
 
 from aeron_py import (
+    AeronError,
     Client,
     ClosedError,
     CncFile,
@@ -17,6 +19,7 @@ from aeron_py import (
     MediaDriver,
     SettingError,
 )
+from aeron_py.overview import Sampler
 from tests.ports import free_port
 from tests.streams import Pairs, next_stream, send
 from tests.waiting import wait_until
@@ -94,6 +97,18 @@ def test_losses(tmp_path: Path) -> None:
             found = wait_until(lost)[0]
             assert found.bytes_lost > 0
             assert (found.session_id, found.stream_id) == (publication.session_id, publication.stream_id)
+
+
+def test_a_damaged_loss_report_hides_nothing_else(driver: MediaDriver) -> None:
+    report = Path(driver.aeron_dir) / "loss-report.dat"
+    report.unlink()
+    report.write_bytes(struct.pack("=qqqqiii", 1, 1, 1, 1, 1, 1, -7) + bytes(4096))
+    with CncFile(driver.aeron_dir) as cnc, Sampler(driver.aeron_dir) as sampler:
+        with pytest.raises(AeronError, match=r"loss-report.dat is damaged at byte 0: .* -7 bytes"):
+            cnc.losses()
+        overview = sampler.sample()
+        assert overview.losses == ()
+        assert overview.counters
 
 
 def test_streams(driver: MediaDriver, pair: Pairs) -> None:
