@@ -6,7 +6,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -257,9 +257,9 @@ class RecordingReader:
         self._check_open("arrays")
         cursor = self._new_cursor(self.position)
         for array in _columnar.arrays(cursor, dtype):
-            self._cursor.stand(cursor.position)
+            self._stand(cursor.position)
             yield array
-        self._cursor.stand(cursor.position)
+        self._stand(cursor.position)
 
     def to_numpy(self, dtype: numpy.typing.DTypeLike = "u1", *, copy: bool | None = None) -> numpy.ndarray[Any, Any]:
         """All messages from here to the limit, of one size, as one array: see :meth:`arrays`.
@@ -335,7 +335,7 @@ class RecordingReader:
                     yield each
             finally:
                 if done < len(batch):
-                    self._cursor.stand(batch.positions[done - 1])
+                    self._stand(batch.positions[done - 1])
 
     def _mapped(self, limit: int) -> Iterator[RecordedBatch]:
         # With a walk of its own: what is mapped stays mapped while this is suspended, whatever else is read meanwhile.
@@ -349,10 +349,10 @@ class RecordingReader:
                 if not count:
                     break
                 batch = self._batch(cursor, columns, count)
-                self._cursor.stand(cursor.position)
+                self._stand(cursor.position)
                 yield batch
             more = cursor.settle()
-            self._cursor.stand(cursor.position)
+            self._stand(cursor.position)
             if not more:
                 return
 
@@ -365,12 +365,18 @@ class RecordingReader:
         self._check_open("read")
         return self.limit
 
+    def _stand(self, position: int) -> None:
+        """Let the next read go on from there. Another thread may be in the middle of the memory that this drops."""
+        mine = self._thread == threading.get_ident()
+        with nullcontext() if mine else self._exclusively("read", even_closed=True):
+            self._cursor.stand(position)
+
     def _check_open(self, operation: str) -> None:
         if self._closed:
             raise ClosedError(f"the reader of recording {self.recording_id} is closed", operation=operation)
 
     @contextmanager
-    def _exclusively(self, operation: str) -> Iterator[None]:
+    def _exclusively(self, operation: str, *, even_closed: bool = False) -> Iterator[None]:
         if not self._lock.acquire(blocking=False):
             raise BusyError(
                 f"another thread reads recording {self.recording_id} with this reader: give each its own",
@@ -378,7 +384,8 @@ class RecordingReader:
             )
         self._thread = threading.get_ident()
         try:
-            self._check_open(operation)
+            if not even_closed:
+                self._check_open(operation)
             yield
         finally:
             self._thread = None

@@ -158,8 +158,7 @@ def test_mapped_files_go_with_what_they_belong_to(client: Client) -> None:
             client.add_exclusive_publication("aeron:ipc", 1) as publication,
             client.add_subscription("aeron:ipc", 1) as subscription,
         ):
-            wait_until(lambda: publication.is_connected)
-            assert subscription.images
+            wait_until(lambda: publication.is_connected and subscription.images)
 
     for _ in range(3):
         once()

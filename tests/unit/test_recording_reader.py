@@ -536,6 +536,34 @@ def test_a_second_thread_gets_an_error(tmp_path: Path) -> None:
             thread.join(30)
 
 
+def test_nor_does_what_is_mapped_move_a_reader_that_reads(tmp_path: Path) -> None:
+    files = fixed(tmp_path)
+    inside, go_on = threading.Event(), threading.Event()
+
+    def limit() -> int:
+        if threading.current_thread() is not threading.main_thread():
+            inside.set()
+            go_on.wait(30)
+        return files.position
+
+    with RecordingReader(tmp_path, 0, limit=limit) as reader:
+        begun = reader.messages()
+        next(begun)
+        reader.seek(0)
+        thread = threading.Thread(target=reader.read_batch)
+        thread.start()
+        try:
+            assert inside.wait(30)
+            for each in (reader.views(), reader.arrays(), reader.batches(copy=False)):
+                with pytest.raises(BusyError, match="another thread"):
+                    next(each)
+            with pytest.raises(BusyError, match="another thread"):
+                begun.close()
+        finally:
+            go_on.set()
+            thread.join(30)
+
+
 @pytest.mark.parametrize("field", ["term_length", "segment_length", "start_position"])
 def test_a_descriptor_that_can_not_be(tmp_path: Path, field: str) -> None:
     files = fixed(tmp_path, 3)
