@@ -15,6 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 from aeron_py.archive._recorded_position import rec_pos_key
 from aeron_py.counters import CounterDescriptor, CountersReader
+from aeron_py.recorder.archives import RECORDING_POSITION, OtherArchives
 from aeron_py.recorder.config import ChannelConfig
 from aeron_py.recorder.names import TopicName, channel_parameters, place_of, topic_name
 
@@ -22,10 +23,6 @@ __all__ = ["ActiveRecording", "BadCounter", "Changes", "Discovery", "PublishedSt
 
 PUBLISHER_POSITION = 12
 """Type of the counters of publications (``AERON_COUNTER_PUBLISHER_POSITION_TYPE_ID``)."""
-RECORDING_POSITION = 100
-"""Type of the counters of recordings (``AERON_COUNTER_ARCHIVE_RECORDING_POSITION_TYPE_ID``)."""
-ARCHIVE_ERRORS = 101
-"""Type of the counter that each archive has from its start on."""
 
 # A label holds no more; a longer channel is cut.
 _LABEL_LENGTH = 380
@@ -42,6 +39,10 @@ class _Found(Protocol):
 
 
 T = TypeVar("T", bound=_Found)
+
+
+class _NotKnownYetError(Exception):
+    """What a counter means shows later."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,9 @@ class _Watch(Generic[T]):
             found: T | None = None
             try:
                 found = self._understand(counter)
+            except _NotKnownYetError:
+                unfinished.add(key)
+                continue
             except Exception as error:  # whatever a stranger wrote into a label
                 bad.append(BadCounter(counter.label, str(error) or type(error).__name__))
             self._known[key] = found
@@ -223,12 +227,13 @@ class _Watch(Generic[T]):
 class Discovery(_Watch[PublishedStream]):
     """The streams published on a media driver, as they come and go.
 
-    Left out are those of the archives: replays and answers.
+    Left out are those of the archives: replays and answers; and requests to other archives than one's own.
 
     Args:
         counters: ``client.counters``, or a ``CountersFile``.
         channels: configured channels: a publication on one of them is marked as ``covered``.
         ignore: asked about each new stream: whether to leave it out.
+        archive_id: one's own archive; None to take requests to archives for streams like any other.
     """
 
     def __init__(
@@ -237,21 +242,22 @@ class Discovery(_Watch[PublishedStream]):
         channels: Iterable[ChannelConfig] = (),
         *,
         ignore: Callable[[PublishedStream], bool] | None = None,
+        archive_id: int | None = None,
     ) -> None:
         super().__init__(counters, PUBLISHER_POSITION)
         self._covered = {(place_of(each.channel), each.stream_id) for each in channels}
         self._ignore = ignore
-        self._archives: Collection[int] = ()
+        self._archives = OtherArchives(counters, archive_id)
 
     def cover(self, channel: str, stream_id: int) -> None:
         """Mark what is published on a channel from now on as ``covered``: something records all of it already."""
         self._covered.add((place_of(channel), stream_id))
 
     def _prepare(self) -> None:
-        self._archives = {counter.owner_id for counter in self._counters.list(ARCHIVE_ERRORS)}
+        self._archives.look()
 
     def _understand(self, counter: CounterDescriptor) -> PublishedStream | None:
-        if counter.owner_id in self._archives:
+        if counter.owner_id in self._archives.clients:
             return None
         found = _PUBLICATION.fullmatch(counter.label)
         if not found:
@@ -268,7 +274,12 @@ class Discovery(_Watch[PublishedStream]):
             exclusive=found[1] == "exclusive",
             covered=(place_of(channel), stream_id) in self._covered,
         )
-        return None if self._ignore is not None and self._ignore(stream) else stream
+        if self._ignore is not None and self._ignore(stream):
+            return None
+        asks = self._archives.asks(stream.registration_id, channel, stream_id, stream.session_id)
+        if asks is None:
+            raise _NotKnownYetError
+        return None if asks else stream
 
 
 class RecordingWatch(_Watch[ActiveRecording]):

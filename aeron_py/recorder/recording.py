@@ -80,7 +80,7 @@ class RecordingSet:
         self._own_places = own_places
         self._rules = config.rule_list
         channels = [each for each in config.channels if self._rules.saves(each.name)]
-        self._discovery = Discovery(client.counters, channels, ignore=self._ignores)
+        self._discovery = Discovery(client.counters, channels, ignore=self._ignores, archive_id=archive.archive_id)
         self._watch = RecordingWatch(client.counters, archive.archive_id)
         self._sessions: dict[tuple[int, int], LocalSession] = {}
         self._unrecorded: dict[tuple[int, int], LocalSession] = {}  # those of them that are to be, and are not

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from aeron_py.archive.java import find_java
-from aeron_py.archive.server import ArchivingMediaDriver
+from aeron_py.archive.server import ArchiveServer, ArchivingMediaDriver
 from tests.ports import free_port
 from tests.waiting import wait_until
 
@@ -96,6 +96,18 @@ def java_node(directory: Path, **properties: str) -> Iterator[tuple[Path, str]]:
     with java("io.aeron.archive.ArchivingMediaDriver", directory / "output", settings):
         wait_until((aeron_dir / "cnc.dat").exists, START_TIMEOUT)
         yield aeron_dir, channel
+
+
+def asking_locally(aeron_dir: str, server: ArchiveServer) -> dict[str, str]:
+    """The properties by which a Java client asks an archive of its own media driver, over IPC."""
+    return {
+        "aeron.dir": aeron_dir,
+        "aeron.archive.control.channel": server.local_control_channel,
+        "aeron.archive.control.stream.id": str(server.local_control_stream_id),
+        "aeron.archive.control.response.channel": "aeron:ipc",
+        "channel": "aeron:ipc",
+        "stream": "78",
+    }
 
 
 def sample(node: ArchivingMediaDriver, channel: str, stream_id: int, messages: int = 3) -> dict[str, str]:

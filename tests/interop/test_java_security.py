@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 
 from aeron_py import ArchiveRight, User
+from aeron_py.archive.catalog import read_catalog
 from aeron_py.archive.client import Archive
 from aeron_py.archive.context import ArchiveContext
 from aeron_py.archive.server import ArchiveServer, ArchivingMediaDriver
 from aeron_py.client import Client
 from aeron_py.errors import ArchiveError, ArchiveErrorCode
+from aeron_py.recorder.service import Recorder
 from tests.archive.streams import CHANNEL, messages, new_stream_id, record
 from tests.interop.building import built
-from tests.interop.java import START_TIMEOUT, java, java_node, sample
+from tests.interop.java import START_TIMEOUT, asking_locally, java, java_node, sample
+from tests.recorder.recorders import configured
 from tests.waiting import wait_until
 
 READER = User("reader", b"may list and replay", frozenset({ArchiveRight.LIST, ArchiveRight.REPLAY}))
@@ -72,6 +75,36 @@ def test_a_java_client_connects_with_credentials(secured: ArchivingMediaDriver, 
         replicate(READER.credentials)
         wait_until(target.list_recordings, START_TIMEOUT)
         wait_until(lambda: target.get_stop_position(0) == recording.stop_position, START_TIMEOUT)
+
+
+def test_what_java_asks_of_another_archive_is_not_recorded(tmp_path: Path) -> None:
+    """A recorder whose rules take all: neither requests, with credentials in them, nor answers."""
+    archive_dir = tmp_path / "archive"
+    with (
+        Recorder(configured(archive_dir)) as recorder,
+        Client.connect(recorder.aeron_dir) as client,
+        ArchiveServer.launch(tmp_path / "other", recorder.aeron_dir, timeout=START_TIMEOUT, users=[OPERATOR]) as other,
+    ):
+        recorder.wait_running(START_TIMEOUT)
+        told = asking_locally(recorder.aeron_dir, other)
+        told |= {"credentials": OPERATOR.credentials.decode(), "recording": "0"}
+        for number in range(2):
+            output = tmp_path / f"output-{number}"
+            with java("SecuredClient", output, told, classes=built("interop_jvm") / "interop_jvm") as program:
+                program.wait_for("connected")
+                program.wait_for("refused")
+                program.join()
+        # What the other archive records is a stream as any.
+        with (
+            Archive.connect(
+                client, other.archive_context(credentials=OPERATOR.credentials), timeout=START_TIMEOUT
+            ) as archive,
+            archive.add_recorded_exclusive_publication("aeron:ipc?alias=pubsub:both", 77) as publication,
+        ):
+            publication.await_recorder(START_TIMEOUT)
+            wait_until(lambda: [each.topic for each in recorder.streams] == ["pubsub:both"], START_TIMEOUT)
+    assert {each.stream_id for each in read_catalog(archive_dir)} == {77, 900_001}
+    assert not any(OPERATOR.credentials in path.read_bytes() for path in archive_dir.glob("*.rec"))
 
 
 def asking(

@@ -68,7 +68,7 @@ def test_one_that_starts_its_archive_with_users(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("local", [True, False], ids=["ipc", "udp"])
 def test_what_is_asked_of_another_archive_is_not_recorded(tmp_path: Path, local: bool) -> None:
-    """Credentials are in it. Another client's requests are a stream as any: nothing tells them apart."""
+    """Credentials are in it. For those of Aeron's own clients see ``tests/interop/test_java_security.py``."""
     shown, archive_dir = b"of the other archive", tmp_path / "archive"
     with (
         Recorder(configured(archive_dir, "")) as recorder,
