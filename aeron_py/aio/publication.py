@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio.lowlevel import checkpoint
+from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled
 
 from aeron_py._destinations import start_destination
 from aeron_py._ffi import lib
 from aeron_py._waiting import Duration, seconds
+from aeron_py.aio._readable import in_trio
 from aeron_py.aio._wait import AsyncOwner, finish
 from aeron_py.errors import OfferResult, TimedOutError
 from aeron_py.publication import ExclusivePublication, Publication
@@ -33,6 +35,8 @@ class AsyncPublication(AsyncOwner, Publication):
     """
 
     _watch_kind = lib.SHIM_WATCH_PUBLICATION
+    _sent = False
+    """Whether the event loop of asyncio has made no turn since the last message."""
 
     async def send(  # type: ignore[override]
         self, data: Buffer | Sequence[Buffer], reserved_value: int | None = None, *, wait_connected: bool = False
@@ -55,13 +59,29 @@ class AsyncPublication(AsyncOwner, Publication):
             ClosedError: it is closed, or was meanwhile.
             AeronError: the driver was lost.
         """
-        # Before, not after: an asyncio task may be cancelled at any await, also at a shielded one.
-        await checkpoint()
+        await (checkpoint() if self._sent else checkpoint_if_cancelled())
         result = self.offer_nowait(data, reserved_value)
+        if result >= 0:
+            await self._let_others()
         while result < 0:
             await self._wait_for_room(result, wait_connected, "send")
             result = self.offer_nowait(data, reserved_value)
         return result
+
+    async def _let_others(self) -> None:
+        """Give other tasks their turn, once the message is out, so that it does not wait for them.
+
+        In asyncio, where a task may be cancelled at any await, also at a shielded one, they get it before the next send
+        at the latest: nothing may come between a message that was published and its position.
+        """
+        if in_trio():
+            await cancel_shielded_checkpoint()
+        elif not self._sent:
+            self._sent = True
+            asyncio.get_running_loop().call_soon(self._on_turn)
+
+    def _on_turn(self) -> None:
+        self._sent = False
 
     async def send_many(self, buffers: Sequence[Buffer], *, wait_connected: bool = False) -> int:
         """Publish each of the messages, in order, as there is room.

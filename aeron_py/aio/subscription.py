@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +22,11 @@ from aeron_py.subscription import Subscription
 from aeron_py.uri import ChannelUri
 
 __all__ = ["AsyncSubscription", "ImageEvent"]
+
+# To sleep and be woken takes longer than some turns of the event loop, within which an answer may come. They are made
+# after a wait that was short (seconds).
+_TURNS = 4
+_SOON = 0.00005
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ class AsyncSubscription(AsyncOwner, Subscription):
 
     _watch_kind = lib.SHIM_WATCH_SUBSCRIPTION
     _image_seen = False
+    _turns = 0
+    """Of the event loop, before a task sleeps."""
 
     def _watched_by(self, watch: Watch) -> Self:
         super()._watched_by(watch)
@@ -77,10 +85,10 @@ class AsyncSubscription(AsyncOwner, Subscription):
         """
         with self._turn.take("receive"):
             await checkpoint()
-            found = self._poller.poll_messages(1)
-            while not found:
-                await self._park()
-                found = self._poller.poll_messages(1)
+            turn = 0
+            while not (found := self._poller.poll_messages(1)):
+                await self._await_message(turn)
+                turn += 1
             return found[0]
 
     async def receive_batch(self, limit: int = 4096) -> Batch:
@@ -94,11 +102,20 @@ class AsyncSubscription(AsyncOwner, Subscription):
         """
         with self._turn.take("receive_batch"):
             await checkpoint()
-            batch = self.poll_batch(limit)
-            while not batch:
-                await self._park()
-                batch = self.poll_batch(limit)
+            turn = 0
+            while not (batch := self.poll_batch(limit)):
+                await self._await_message(turn)
+                turn += 1
             return batch
+
+    async def _await_message(self, turn: int) -> None:
+        """Wait for something to read, the first times awake if the last wait was short."""
+        if turn < self._turns:
+            await checkpoint()
+            return
+        begin = time.perf_counter()
+        await self._park()
+        self._turns = _TURNS if time.perf_counter() - begin < _SOON else 0
 
     def __aiter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import time
 from collections.abc import Awaitable, Callable
@@ -11,6 +12,7 @@ from typing import Any
 import anyio
 import pytest
 import trio.testing
+from anyio.lowlevel import checkpoint
 
 import aeron_py as aeron
 from aeron_py.aio._wait import Watch
@@ -91,6 +93,63 @@ async def test_batches_and_many_at_once(driver: aeron.MediaDriver) -> None:
                 end = await publication.send_many([b"%d" % n for n in range(3000)], wait_connected=True)
         assert end == publication.position
         assert received == [b"%d" % n for n in range(3000)]
+
+
+async def test_who_always_sends_or_receives_lets_others_have_their_turn(driver: aeron.MediaDriver) -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await checkpoint()
+            turns += 1
+
+    async with (
+        connect(driver) as client,
+        client.add_subscription(IPC, 1) as subscription,
+        client.add_exclusive_publication(IPC, 1) as publication,
+    ):
+        await publication.wait_connected()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(others)
+            for _ in range(200):
+                await publication.send(b"x")
+            assert turns >= 150
+            turns = 0
+            for _ in range(200):
+                await subscription.receive()
+            assert turns >= 150
+            tasks.cancel_scope.cancel()
+
+
+async def test_a_send_that_was_cancelled_has_not_been_published(driver: aeron.MediaDriver) -> None:
+    """Wherever between two sends a task is cancelled, and also as asyncio's own tasks are."""
+    async with (
+        connect(driver) as client,
+        client.add_subscription(IPC, 1) as subscription,
+        client.add_exclusive_publication(IPC, 1) as publication,
+    ):
+        await publication.wait_connected()
+        for turns in range(6):
+            returned: list[int] = []
+
+            async def send(returned: list[int] = returned) -> None:
+                while True:
+                    returned.append(await publication.send(b"x"))
+
+            if trio.lowlevel.in_trio_task():
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(send)
+                    for _ in range(turns):
+                        await checkpoint()
+                    tasks.cancel_scope.cancel()
+            else:
+                task = asyncio.create_task(send())
+                for _ in range(turns):
+                    await checkpoint()
+                task.cancel()
+                await asyncio.wait([task])
+            assert [message.position for message in subscription.poll_messages(100)] == returned
 
 
 async def test_without_a_subscriber(driver: aeron.MediaDriver) -> None:
