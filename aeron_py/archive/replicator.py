@@ -20,6 +20,7 @@ from aeron_py.errors import (
     AeronError,
     ArchiveConnectionError,
     Recovery,
+    ReplicationError,
     TimedOutError,
     UnknownRecordingError,
 )
@@ -27,6 +28,7 @@ from aeron_py.uri import ChannelUri
 
 _LOOK_EVERY = 0.1
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_NO_SEGMENT = "segment file"
 # What tells that two archives have the same recording: neither its id nor where it begins, since either may have been
 # purged, nor where it ends. A copy keeps the time at which its source began.
 _IDENTITY = ("start_timestamp", "initial_term_id", "term_buffer_length", "session_id", "stream_id", "original_channel")
@@ -52,7 +54,10 @@ class Wanted:
 
 @dataclasses.dataclass
 class Copied:
-    """One recording and what became of it: a line of the result."""
+    """One recording and what became of it: a line of the result.
+
+    With a ``problem`` the rest of it can't be had: the source lacks it.
+    """
 
     source_recording_id: int
     recording_id: int | None
@@ -61,6 +66,7 @@ class Copied:
     position: int
     source_position: int
     done: bool
+    problem: str | None = None
 
 
 class Replicator:
@@ -89,6 +95,8 @@ class Replicator:
         self._wait = wait
         self._tell = tell
         self._ends: dict[int, int] = {}
+        self._stuck: dict[int, int] = {}
+        self._problems: dict[int, str] = {}
         self._all_begun = False
         self.copies: dict[int, Copied] = {}
         self.at_source = False
@@ -96,7 +104,12 @@ class Replicator:
     @property
     def is_done(self) -> bool:
         """Whether all that was wanted is there."""
-        return self._all_begun and all(copy.done for copy in self.copies.values())
+        return self._all_begun and all(copy.done or copy.problem for copy in self.copies.values())
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is lacking of what was copied."""
+        return not any(copy.problem for copy in self.copies.values())
 
     def run(self, show: Callable[[int, int], None]) -> None:
         """Copy until all is there, or until told to stop.
@@ -187,6 +200,9 @@ class Replicator:
         self.copies[id] = copy = Copied(
             id, recording_id, recording.stream_id, recording.start_position, position, end, done=False
         )
+        copy.problem = self._problems.get(id)
+        if copy.problem is not None:
+            return None
         if recording_id is not None and position >= end and not goes_on:
             copy.done = True
             return None
@@ -209,10 +225,25 @@ class Replicator:
             copy.source_position = replication.source_position(source)
         if replication.is_merged or replication.has_ended:
             # What is left of it, of a recording that has stopped meanwhile, or what went wrong.
-            copy.position = replication.await_synced(self._wanted.timeout)
+            try:
+                copy.position = replication.await_synced(self._wanted.timeout)
+            except ReplicationError as error:
+                if not self._lacks(copy, error):
+                    raise
+                self._problems[copy.source_recording_id] = copy.problem = error.message
+                self._tell(f"the rest of recording {copy.source_recording_id} can't be copied: {error.message}")
+                return True
             copy.source_position = max(copy.position, copy.source_position)
             copy.done = True
         return copy.done
+
+    def _lacks(self, copy: Copied, error: ReplicationError) -> bool:
+        """Whether the source lacks what comes next; it has been asked twice, as the file may be about to be made."""
+        if _NO_SEGMENT not in error.message:
+            return False
+        before = self._stuck.get(copy.source_recording_id)
+        self._stuck[copy.source_recording_id] = copy.position
+        return before == copy.position
 
 
 def _copy_of(recording: RecordingDescriptor, target: Archive) -> tuple[int | None, int]:

@@ -74,7 +74,8 @@ def replicate(
 ) -> None:
     """Copy recordings of another archive into the one that runs here. What is there already is not copied again.
 
-    When either archive goes away it waits, and goes on where it was; so it does when it is run again.
+    When either archive goes away it waits, and goes on where it was; so it does when it is run again. Of a recording
+    that lacks a segment file there, what comes before is copied, and the exit status is 3.
     """
     from aeron_py.archive.replicator import Replicator, Wanted
     from aeron_py.cli.stopping import StopSignal
@@ -111,6 +112,8 @@ def replicate(
     copies = list(replicator.copies.values())
     with unread_or_not():
         print(render.as_json(copies) if as_json else _table(copies))
+    if not replicator.is_whole:
+        raise typer.Exit(3)
     raise typer.Exit(0 if replicator.is_done or follow else 1)
 
 
@@ -124,7 +127,9 @@ def _table(copies: list[Copied]) -> str:
                 copy.stream_id,
                 copy.start_position,
                 copy.position,
-                "done" if copy.done else f"of {copy.source_position}",
+                "done"
+                if copy.done
+                else f"of {copy.source_position}" + (", which lacks the rest" if copy.problem else ""),
             )
             for copy in copies
         ],

@@ -130,6 +130,28 @@ def test_a_copy_with_a_gap_is_another_one(target: Path, tmp_path: Path) -> None:
     assert (second["start_position"], second["position"], second["done"]) == (SEGMENT, position, True)
 
 
+def test_of_a_source_that_lacks_a_segment_the_rest_is_told_and_others_are_copied(target: Path, tmp_path: Path) -> None:
+    with source_of_small_segments(tmp_path) as (source, archive):
+        for stream_id in (43, 44):
+            with archive.add_recorded_exclusive_publication(CHANNEL, stream_id) as publication:
+                archive.await_recorded(publication, timeout=TIMEOUT)
+                for message in messages(COUNT):
+                    position = offer(publication, message)
+                recording_id = archive.await_recorded(publication, position, timeout=TIMEOUT)
+            wait_until(lambda id=recording_id: archive.get_stop_position(id) is not None, TIMEOUT)  # type: ignore[misc]
+        (tmp_path / f"0-{2 * SEGMENT}.rec").unlink()
+        copying = ("replicate", source.control_channel, "--archive-dir", str(target))
+        done = run(*copying, "--json")
+        assert run(*copying, "1").returncode == 0
+    assert done.returncode == 3, done.stderr
+    assert "the rest of recording 0 can't be copied: ERROR - recording segment file not created" in done.stderr
+    lacking, whole = json.loads(done.stdout)
+    assert (lacking["done"], lacking["position"]) == (False, 2 * SEGMENT)
+    assert f"0-{2 * SEGMENT}.rec" in lacking["problem"]
+    assert (whole["done"], whole["problem"]) == (True, None)
+    assert payloads(target, 44) == messages(COUNT)
+
+
 def wanted_of(source: aeron.ArchiveServer) -> Wanted:
     return Wanted(
         source_channel=source.control_channel,
