@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from types import FrameType, TracebackType
+from typing import Any, Self
 
 import aeron_py
 
 _OURS = str(Path(aeron_py.__file__).parent)
+
+# Of calls that have hundreds: AERON_PY_RACE_STEPS=10000 is all of them.
+SOME = int(os.environ.get("AERON_PY_RACE_STEPS", "30"))
 
 # What waits for the call to end is not done meanwhile: so long it is waited for.
 _PATIENCE = 0.02
@@ -39,36 +43,51 @@ def tracing(at_step: Callable[[FrameType], object]) -> Iterator[None]:
 
 
 class Meanwhile:
-    """Runs ``other`` in a thread while ``call`` stands before its n-th step, and waits for both.
+    """Runs ``other`` in a thread while the block stands before its n-th step, and waits for it.
+
+    An exception ends the block, and is kept.
 
     Args:
         step: n, from 0.
-        call: runs in this thread.
-        other: runs in another; when it waits for ``call``, that goes on.
+        other: runs in another thread; when it waits for the block, that goes on.
 
     Attributes:
-        reached: whether the call had so many steps. If not, ``other`` ran after it.
-        error: what ``call`` raised, None when it returned.
+        reached: whether the block had so many steps. If not, ``other`` ran after it.
+        error: what the block raised, None when it came to its end.
     """
 
-    def __init__(self, step: int, call: Callable[[], object], other: Callable[[], object]) -> None:
-        self._left = step
+    def __init__(self, step: int, other: Callable[[], object]) -> None:
         self.reached = False
-        self.error: BaseException | None = None
-        self._failed: list[BaseException] = []
+        self.error: Exception | None = None
+        self._step = step
         self._other = other
+        self._failed: list[BaseException] = []
         self._thread = threading.Thread(target=self._run)
-        try:
-            with tracing(self._at_step):
-                call()
-        except Exception as error:
-            self.error = error
+
+    def __enter__(self) -> Self:
+        self._left = self._step
+        self._tracing = tracing(self._at_step)
+        self._tracing.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._tracing.__exit__(None, None, None)
         if not self.reached:
             self._thread.start()
         self._thread.join(60)
         assert not self._thread.is_alive()
         if self._failed:
             raise self._failed[0]
+        if isinstance(error, Exception):
+            self.error = error
+        return self.error is not None
+
+    def check(self) -> None:
+        """Raises AssertionError when the block raised something else than an error of this package."""
+        if self.error is not None and not isinstance(self.error, aeron_py.AeronError):
+            raise AssertionError(f"at step {self._step}") from self.error
 
     def _run(self) -> None:
         try:
@@ -82,6 +101,17 @@ class Meanwhile:
             self._thread.start()
             self._thread.join(_PATIENCE)
         self._left -= 1
+
+
+class Counted:
+    """Counts the steps of a block."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.tracing = tracing(self._at_step)
+
+    def _at_step(self, frame: FrameType) -> None:
+        self.steps += 1
 
 
 def at_each_step(
@@ -98,23 +128,19 @@ def at_each_step(
     """
     every = 1
     if most is not None:
-        steps = 0
-
-        def one_more(_: FrameType) -> None:
-            nonlocal steps
-            steps += 1
-
+        counted = Counted()
         with contextlib.ExitStack() as stack:
             call, _ = make(stack)
-            with tracing(one_more):
+            with counted.tracing:
                 call()
-        every = max(1, steps // most)
+        every = max(1, counted.steps // most)
     step = 0
     while True:
         with contextlib.ExitStack() as stack:
-            done = Meanwhile(step, *make(stack))
-        if done.error is not None and not isinstance(done.error, aeron_py.AeronError):
-            raise AssertionError(f"at step {step}") from done.error
-        if not done.reached:
+            call, other = make(stack)
+            with Meanwhile(step, other) as meanwhile:
+                call()
+        meanwhile.check()
+        if not meanwhile.reached:
             return step
         step += every

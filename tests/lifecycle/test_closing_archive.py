@@ -13,10 +13,9 @@ from aeron_py import AeronError, Archive, ArchivingMediaDriver, Client, ClosedEr
 from aeron_py.recorder.journal import JournalWriter
 from aeron_py.recorder.playback.pacer import Pacer
 from tests.nodes import CLIENT_TIMEOUT
-from tests.stepping import at_each_step
+from tests.stepping import SOME, at_each_step
 
 STREAMS = count(500)
-SOME = 40  # of hundreds of steps
 
 
 @contextlib.contextmanager
