@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
@@ -42,6 +43,7 @@ class Subscription(Owner):
         self._handle = handle
         self._poller = poller
         self._source = source
+        self._drain_lock = threading.RLock()
         self._assemble = assemble
         self._images: dict[int, Image] = {}
         self._gone_position = -1
@@ -246,9 +248,11 @@ class Subscription(Owner):
     def images(self) -> list[Image]:
         """One :class:`Image` for each publisher there is."""
         with self._handle.using("images") as pointer:
+            with self._poller:
+                count = check(lib.aeron_subscription_image_count(pointer), "images")
+                images = [lib.aeron_subscription_image_at_index(pointer, index) for index in range(count)]
             found: dict[int, Image] = {}
-            for index in range(check(lib.aeron_subscription_image_count(pointer), "images")):
-                image = lib.aeron_subscription_image_at_index(pointer, index)
+            for image in images:
                 if image != ffi.NULL:
                     known = self._image(image)
                     found[known.correlation_id] = known
@@ -260,7 +264,8 @@ class Subscription(Owner):
         """The image of a publisher's session, None when it is not there."""
         wanted = as_int(session_id, "session_id", -(2**31), 2**31 - 1)
         with self._handle.using("image_by_session_id") as pointer:
-            image = lib.aeron_subscription_image_by_session_id(pointer, wanted)
+            with self._poller:
+                image = lib.aeron_subscription_image_by_session_id(pointer, wanted)
             return None if image == ffi.NULL else self._image(image)
 
     def _image(self, pointer: Any) -> Image:
@@ -279,8 +284,10 @@ class Subscription(Owner):
     def is_connected(self) -> bool:
         """Whether a publisher is there; False when it is closed."""
         with self._handle.kept() as pointer:
-            lost = pointer is None or self._handle.reason is not None
-            return not lost and bool(lib.aeron_subscription_is_connected(pointer))
+            if pointer is None or self._handle.reason is not None:
+                return False
+            with self._poller:
+                return bool(lib.aeron_subscription_is_connected(pointer))
 
     @property
     def is_closed(self) -> bool:
@@ -341,12 +348,16 @@ class Subscription(Owner):
 
     def _drain(self) -> None:
         """Give what happened to the handlers, in this thread: before each poll, when there is something."""
-        if self._source != ffi.NULL:
-            with self._handle.using("poll"):
-                event = ffi.new("shim_event_t *")
-                events = lib.shim_source_events(self._source)
-                while lib.shim_events_take(events, event):
-                    self._dispatch(event)
+        # What an event points to is there until the next is taken: by a handler that polls, but by no other thread.
+        if self._source != ffi.NULL and self._drain_lock.acquire(blocking=False):
+            try:
+                with self._handle.using("poll"):
+                    event = ffi.new("shim_event_t *")
+                    events = lib.shim_source_events(self._source)
+                    while lib.shim_events_take(events, event):
+                        self._dispatch(event)
+            finally:
+                self._drain_lock.release()
         self._client._drain()
 
     def _dispatch(self, event: Any) -> None:

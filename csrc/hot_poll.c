@@ -404,11 +404,20 @@ static bool poll_into_block(poller_t *self, shim_block_t *block, size_t limit)
 
     if (fragments >= (int)locked && limit > locked && !shim_assembler_refused(self->assembler))
     {
-        self->released = 1;
-        Py_BEGIN_ALLOW_THREADS
-        fragments = shim_poll(function, object, self->assembler, limit - locked);
-        Py_END_ALLOW_THREADS
-        self->released = 0;
+        if (self->looking > 0)
+        {
+            fragments = shim_poll(function, object, self->assembler, limit - locked);
+        }
+        else
+        {
+            self->released = 1;
+            Py_BEGIN_ALLOW_THREADS
+            pthread_mutex_lock(&self->images);
+            fragments = shim_poll(function, object, self->assembler, limit - locked);
+            pthread_mutex_unlock(&self->images);
+            Py_END_ALLOW_THREADS
+            self->released = 0;
+        }
     }
 
     if (NULL != self->subscription)

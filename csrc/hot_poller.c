@@ -47,6 +47,33 @@ static PyObject *poller_busy_here(PyObject *object, PyObject *unused)
     return PyBool_FromLong(((poller_t *)object)->thread == PyThread_get_thread_ident());
 }
 
+/* Aeron's subscriptions bear one thread at a time: each call that looks at the images tells the conductor that older
+ * lists of them may be freed, one that another thread's poll is in the middle of, too. The interpreter's lock keeps them
+ * apart, but for a poll without it. Again in the same thread, as from a finaliser, it must not wait for itself. */
+static PyObject *poller_look(PyObject *object, PyObject *unused)
+{
+    poller_t *self = (poller_t *)object;
+    (void)unused;
+
+    if (0 != pthread_mutex_trylock(&self->images))
+    {
+        self->looking++;
+        Py_BEGIN_ALLOW_THREADS
+        pthread_mutex_lock(&self->images);
+        Py_END_ALLOW_THREADS
+        self->looking--;
+    }
+    return Py_NewRef(object);
+}
+
+static PyObject *poller_looked(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    (void)args;
+    (void)count;
+    pthread_mutex_unlock(&((poller_t *)object)->images);
+    Py_RETURN_NONE;
+}
+
 static PyObject *poller_disarm(PyObject *object, PyObject *error)
 {
     poller_t *self = (poller_t *)object;
@@ -124,6 +151,12 @@ static PyObject *poller_make(PyTypeObject *type, PyObject *args, PyObject *keywo
         return NULL;
     }
 
+    pthread_mutexattr_t recursive;
+    pthread_mutexattr_init(&recursive);
+    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&self->images, &recursive);
+    pthread_mutexattr_destroy(&recursive);
+
     self->owner = getpid();
     self->object = polled;
     self->guard = Py_None == guard ? self : (poller_t *)Py_NewRef(guard);
@@ -195,6 +228,7 @@ static void poller_dealloc(PyObject *object)
         Py_DECREF((PyObject *)self->guard);
     }
     shim_assembler_delete(self->assembler);
+    pthread_mutex_destroy(&self->images);
     release_object(object);
 }
 
@@ -230,6 +264,9 @@ static PyMethodDef poller_methods[] = {
       "watch_events(address, callback): before each poll look at the int32 there and call when it is not 0." },
     { "forget", poller_forget, METH_O, "forget(session_id): drop the part of a message of a session that is gone." },
     { "busy_here", poller_busy_here, METH_NOARGS, "busy_here(): whether this thread is inside a poll." },
+    { "__enter__", poller_look, METH_NOARGS,
+      "Until the end of the block no other thread is inside poll_block: for calls that look at the images." },
+    { "__exit__", FAST(poller_looked), METH_FASTCALL, NULL },
     { "disarm", poller_disarm, METH_O,
       "disarm(error): never touch the address again; every call raises from now on. "
       "Waits for a call in another thread." },

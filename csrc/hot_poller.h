@@ -5,6 +5,8 @@
 
 #include "hot.h"
 
+#include <pthread.h>
+
 /* A batch in use and the next one: a loop needs no more, and who keeps batches gets new ones. */
 #define BLOCKS (2)
 
@@ -38,6 +40,8 @@ typedef struct poller_stct
     struct poller_stct *guard; /* whose thread counts, too: an image's subscription, else itself */
     pid_t owner;
     int released;             /* inside Aeron without the interpreter's lock */
+    pthread_mutex_t images;   /* held meanwhile, and by whoever else looks at the subscription's images */
+    int looking;              /* threads that want it, changed with the interpreter's lock */
 }
 poller_t;
 

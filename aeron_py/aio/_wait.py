@@ -6,6 +6,7 @@ doorbell, says that there is something to see; then the task looks for itself.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -84,6 +85,8 @@ class Waiter:
     def __init__(self, watch: Watch, kind: int, pointer: Any, parent: Handle, description: str = "") -> None:
         description = description or parent.description
         self._waiting = self._released = False
+        # Another thread may be polling the subscription.
+        self._looking: Any = parent.hot if kind == lib.SHIM_WATCH_SUBSCRIPTION else contextlib.nullcontext()
         # The client may be closed by another thread at any moment: its own aclose() runs in one.
         self._lock = threading.Lock()
         out = ffi.new("shim_watch_entry_t **")
@@ -120,7 +123,8 @@ class Waiter:
         with self._lock:
             self._handle.check_open("wait")
             entry = self._entry
-            self._waiting = lib.shim_watch_park(entry, wanted) == 0
+            with self._looking:
+                self._waiting = lib.shim_watch_park(entry, wanted) == 0
         if not self._waiting:
             await checkpoint()
             return
