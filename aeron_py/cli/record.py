@@ -52,8 +52,7 @@ def record(stop: StopSignal, config: Path, *, as_json: bool) -> int:
 def topics(archive_dir: Path, wanted: RecordingFilter) -> list[dict[str, Any]]:
     """The topics in the history of an archive directory, of the streams that are wanted."""
     with TimeIndex.open(archive_dir) as index:
-        end = index.end_ns
-        positions = {} if end is None else index.image_at(end).positions
+        positions = index.latest().positions
         chosen = {topic: [each for each in all_ if wanted.takes_stream(each)] for topic, all_ in index.topics.items()}
         return [_topic(topic, streams, positions) for topic, streams in sorted(chosen.items()) if streams]
 

@@ -17,7 +17,8 @@ from aeron_py.archive.catalog import find_recording, segment_files
 from aeron_py.archive.reader import RecordingReader
 from aeron_py.archive.recorded import RecordedBatch
 from aeron_py.archive.recordings import RecordingDescriptor
-from aeron_py.recorder.entries import CLOSED_BODY, Entry, EntryKind, StreamInfo, decode, opened
+from aeron_py.recorder._order import Order
+from aeron_py.recorder.entries import CLOSED_BODY, HEADER, Entry, EntryKind, StreamInfo, decode, opened
 
 if TYPE_CHECKING:
     from aeron_py.counters import CountersReader
@@ -97,6 +98,8 @@ class Run:
         self.streams: list[StreamInfo] = []
         self.records: list[Entry] = []
         self._last_previous: dict[int, int] = {}
+        self.order: Order | None = None
+        """How its times are told, None while that is not known."""
         self.refresh()
 
     def close(self) -> None:
@@ -261,6 +264,11 @@ class Run:
             self.streams, self.records = [], []
         return self._complete and self.begin_ns is None
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether its files were not there when it was looked for them last."""
+        return self._missing
+
     def is_back(self) -> bool:
         """Whether its files, which were not there the last time, are there again: make a new one of it then."""
         there = self._segments.exists(self.start)
@@ -275,6 +283,21 @@ class Run:
         for index, stream in enumerate(self.streams):
             if stream.closed_ns is None:
                 self._close_stream(index, self.end_ns, state.previous[index], state.positions[index])
+
+    # -- the order of all journals
+
+    @property
+    def is_later(self) -> bool:
+        """Whether its times are told later than the clock said."""
+        return self.order is not None and self.order.later > 0
+
+    def told(self, clock_ns: int) -> int:
+        """A time of the clock as it is told."""
+        return clock_ns if self.order is None else self.order.told(clock_ns)
+
+    def clock(self, told_ns: int) -> int:
+        """What the clock said at a time that is told."""
+        return told_ns if self.order is None else self.order.clock(told_ns)
 
     # -- looking
 
@@ -324,6 +347,18 @@ class Run:
             else:
                 high = middle
         return None if low < 0 else low
+
+    def around(self, time_ns: int) -> tuple[int | None, int | None]:
+        """The times of the last entry up to a time, and of the first one after it."""
+        before: int | None = None
+        number = self.term_at(time_ns)
+        for batch in self.batches(self.start if number is None else self._term_start(number)):
+            for payload in batch.payloads():
+                found: int = HEADER.unpack_from(payload)[4]
+                if found > time_ns:
+                    return before, found
+                before = found
+        return before, None
 
     def batches(self, first: int, end: int | None = None) -> Iterator[RecordedBatch]:
         """Its entries from a position on, up to another or to the end known now."""

@@ -40,7 +40,7 @@ class Ticks(Iterator[Tick]):
     def _first_run(self) -> int:
         runs = self._index._runs
         # Not the last one that had begun: a recorder begins a journal before it ends the one before.
-        going_on = (i for i, run in enumerate(runs) if run.end_ns is not None and run.end_ns >= self._from_ns)
+        going_on = (i for i, run in enumerate(runs) if run.end_ns is not None and run.told(run.end_ns) >= self._from_ns)
         return self._index._gone + next(going_on, max(0, len(runs) - 1))
 
     def __iter__(self) -> Self:
@@ -120,7 +120,7 @@ class Ticks(Iterator[Tick]):
     def _open(self, run: Run) -> RecordingReader | None:
         if self._reader is None and run.begin_ns is not None:
             with self._index._lock:
-                number = run.term_at(self._from_ns)
+                number = run.term_at(run.clock(self._from_ns))
                 position = run.start if number is None else run.term_range(number)[0]
             self._reader = RecordingReader(
                 self._index._archive_dir, run.recording, position=position, limit=lambda: run.end, chunk_length=1 << 18
@@ -141,7 +141,7 @@ class Ticks(Iterator[Tick]):
 
     def _decode(self, batch: RecordedBatch, run: Run) -> list[Tick]:
         state = State(0)
-        skipped = state.apply(batch, self._from_ns - 1)
+        skipped = state.apply(batch, run.clock(self._from_ns) - 1)
         batch = batch[skipped:]
         payloads = batch.payloads()
         if state.apply(batch) < len(batch):
@@ -151,12 +151,15 @@ class Ticks(Iterator[Tick]):
         ticks: list[Tick] = []
         for payload in payloads:
             part = _tick(payload, run.base)
-            if part is None or part[0].time_ns < self._from_ns:
+            if part is None:
                 continue
-            if part[0].time_ns >= self._to_ns:
+            tick = Tick(run.told(part[0].time_ns), part[0].positions) if run.is_later else part[0]
+            if tick.time_ns < self._from_ns:
+                continue
+            if tick.time_ns >= self._to_ns:
                 self.close()
                 return ticks + self._rest()
-            _join(ticks, self._part, part[0])
+            _join(ticks, self._part, tick)
             self._part = ticks.pop() if part[1] else None
         return ticks
 

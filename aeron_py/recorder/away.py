@@ -38,12 +38,14 @@ class Span(NamedTuple):
         begin_ns: its first entry, nanoseconds since 1970.
         end_ns: when it ended.
         topics: of which it has messages; None when that is not known here.
+        journals: recording ids of its journals, none when they are not known here.
     """
 
     name: str
     begin_ns: int
     end_ns: int
     topics: frozenset[str] | None = None
+    journals: tuple[int, ...] = ()
 
     def may_have(self, topic: str) -> bool:
         """Whether it can have a message of a topic."""
@@ -132,7 +134,11 @@ class AwayVolumes(Closing):
         if time.time_ns() < changed + _TICK:
             changed = 0  # another change would have the same time
         known = self._volumes.known()
-        spans = [Span(each.name, each.begin_ns, each.end_ns, self._topics_of(each)) for each in known if each.away]
+        spans = [
+            Span(each.name, each.begin_ns, each.end_ns, self._topics_of(each), tuple(each.journals))
+            for each in known
+            if each.away
+        ]
         ends = sorted({*(each.end_ns for each in known), *self._listed.values()})
         for name, end_ns in self._listed.items():
             if all(each.name != name for each in known):

@@ -75,7 +75,7 @@ class Keeper:
             self._before_ns = index.end_ns or 0
             if index.end_ns is None:
                 return {}, None
-            positions, streams = index.image_at(index.end_ns).positions, index.streams
+            positions, streams = index.latest().positions, index.streams
         left_off: dict[int, StreamInfo] = {}
         for stream in streams:
             _, position = positions.get(stream.index, (0, stream.start_position))

@@ -183,8 +183,8 @@ def _take_over(volumes: Volumes, volume: Volume, brought: Path) -> None:
     """Move files to their places; journals last and their first files at the very last, for who looks for them."""
     directory = volumes.directory
     catalog = {each.recording_id: each for each in read_catalog(directory)}
-    later = {file for each in volumes.known() if each.end_ns > volume.end_ns for file in each.fetched}
-    earlier = {file for each in volumes.known() if each.end_ns < volume.end_ns for file in each.fetched}
+    later = {file for each in volumes.known() if each.order > volume.order for file in each.fetched}
+    earlier = {file for each in volumes.known() if each.order < volume.order for file in each.fetched}
     wanted = [
         file
         for recording_id in (*volume.recordings, *volume.journals)

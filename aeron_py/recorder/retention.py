@@ -144,10 +144,7 @@ class Retention:
             return {}
         keep: dict[int, int] = {}
         with TimeIndex.open(self._config.archive_dir) as index:
-            end = index.end_ns
-            if end is None:
-                return {}
-            latest = {each: position for each, (_, position) in index.image_at(end).positions.items()}
+            latest = {each: position for each, (_, position) in index.latest().positions.items()}
             for topic, streams in index.topics.items():
                 rule = self._rules.match(TopicName.parse(topic))
                 if rule is None:

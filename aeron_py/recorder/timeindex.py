@@ -10,10 +10,13 @@ import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
+from msgspec.structs import replace
+
 from aeron_py._closing import Closing
 from aeron_py.archive.catalog import find_recording, read_catalog
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.errors import ClosedError
+from aeron_py.recorder._order import UNCHANGED, order_of
 from aeron_py.recorder._run import Run
 from aeron_py.recorder._ticks import Ticks, last_ticks
 from aeron_py.recorder.entries import Entry, EntryKind, Image, StreamInfo, Tick
@@ -52,8 +55,10 @@ class TimeIndex(Closing):
         archive_dir: str | os.PathLike[str],
         recordings: Sequence[int | RecordingDescriptor] | None,
         counters: CountersReader | None,
+        in_order: bool = False,
     ) -> None:
         self._archive_dir = archive_dir
+        self._in_order = in_order
         self._counters = counters
         self._lock = threading.RLock()
         self._runs: list[Run] = []
@@ -70,6 +75,7 @@ class TimeIndex(Closing):
             known = {recording.recording_id: recording for recording in read_catalog(archive_dir)}
             for each in recordings:
                 self._add(known[each] if isinstance(each, int) and each in known else _descriptor(archive_dir, each))
+            self._arrange()
 
     @classmethod
     def open(
@@ -78,6 +84,7 @@ class TimeIndex(Closing):
         journal_recordings: Sequence[int | RecordingDescriptor] | None = None,
         *,
         counters: CountersReader | None = None,
+        in_order: bool = False,
     ) -> Self:
         """Open the journals of an archive directory.
 
@@ -87,12 +94,15 @@ class TimeIndex(Closing):
                 alias, also those that come later.
             counters: of the archive's media driver, when the archive runs: tells how far a live journal is. Without,
                 a journal without an end is read up to its last whole entry.
+            in_order: whether times never go back, also where the clock was set back by more than an hour between two
+                journals: what was recorded after that is told later than what was before. See :meth:`clock_ns`. Else
+                all times are the clock's, and the ticks of one journal come after those of the one before.
 
         Raises:
             CatalogError: no archive there.
             UnknownRecordingError: no such recording.
         """
-        return cls(archive_dir, journal_recordings, counters)
+        return cls(archive_dir, journal_recordings, counters, in_order)
 
     # -- the chain
 
@@ -112,6 +122,7 @@ class TimeIndex(Closing):
         for recording_id, recording in found.items():
             if recording_id not in known:
                 self._add(recording)
+        self._arrange()
         self._asked = time.monotonic()
 
     def look_again(self) -> None:
@@ -133,10 +144,23 @@ class TimeIndex(Closing):
             for place, run in enumerate(self._runs):
                 if run.forget_if_purged() and run.is_back():
                     self._runs[place] = self._run(run.recording, run.base)
+                    self._runs[place].order = run.order
         for run in self._runs:
             run.refresh()
         if self._finds and not self.is_live and now > self._asked + _ASK_CATALOG:
             self._find()
+        else:
+            self._arrange()
+
+    def _arrange(self) -> None:
+        """See how the times of journals are told that are new."""
+        before: Run | None = None
+        for run in self._runs:
+            if run.order is None:
+                run.order = order_of(run, before) if self._in_order else UNCHANGED
+            if run.order is not None:
+                run.order.look(run)
+                before = run
 
     def look_for_files(self) -> None:
         """See now which journals are there, those of volumes that went or came back: it is seen in a second anyway."""
@@ -154,7 +178,7 @@ class TimeIndex(Closing):
         """The time of the first entry, nanoseconds since 1970; None while there is none."""
         with self._lock:
             self._refresh()
-            return next((run.begin_ns for run in self._runs if run.begin_ns is not None), None)
+            return next((run.told(run.begin_ns) for run in self._runs if run.begin_ns is not None), None)
 
     @property
     def end_ns(self) -> int | None:
@@ -164,13 +188,14 @@ class TimeIndex(Closing):
         """
         with self._lock:
             self._refresh()
-            return next((run.end_ns for run in reversed(self._runs) if run.end_ns is not None), None)
+            return next((run.told(run.end_ns) for run in reversed(self._runs) if run.end_ns is not None), None)
 
     def begin_after(self, time_ns: int) -> int | None:
         """The time of the first entry of the first journal that ends after a time; None when there is none."""
         with self._lock:
             self._refresh()
-            return next((run.begin_ns for run in self._runs if run.end_ns is not None and run.end_ns > time_ns), None)
+            found = (run for run in self._runs if run.end_ns is not None and run.told(run.end_ns) > time_ns)
+            return next((run.told(run.begin_ns) for run in found if run.begin_ns is not None), None)
 
     @property
     def streams(self) -> list[StreamInfo]:
@@ -182,7 +207,7 @@ class TimeIndex(Closing):
             self._refresh()
             for run in self._runs:
                 run.finish()
-            return [stream for run in self._runs for stream in run.streams]
+            return [stream for run in self._runs for stream in (_told(run) if run.is_later else run.streams)]
 
     @property
     def topics(self) -> dict[str, list[StreamInfo]]:
@@ -193,7 +218,7 @@ class TimeIndex(Closing):
         return found
 
     def records(self, kind: EntryKind | None = None) -> list[Entry]:
-        """Entries that are neither tick nor image, oldest first: of one kind, or all."""
+        """Entries that are neither tick nor image, oldest first: of one kind, or all. Their times are the clock's."""
         with self._lock:
             self._refresh()
             return [entry for run in self._runs for entry in run.records if kind is None or entry.kind == kind]
@@ -206,15 +231,19 @@ class TimeIndex(Closing):
             self._refresh()
             positions: dict[int, tuple[int, int]] = {}
             for run in self._runs:
-                if run.begin_ns is None or run.begin_ns > time_ns:
-                    continue
-                run.finish()
-                state = run.state_at(time_ns)
-                previous, places = state.previous, state.positions
-                for index, stream in enumerate(run.streams):
-                    if stream.opened_ns <= time_ns:
-                        positions[stream.index] = (previous[index], places[index])
+                if run.begin_ns is not None and run.told(run.begin_ns) <= time_ns:
+                    _add_positions(positions, run, run.clock(time_ns))
             return Image(time_ns, positions)
+
+    def latest(self) -> Image:
+        """Where every stream stood at last, whatever the clock said then."""
+        with self._lock:
+            self._refresh()
+            positions: dict[int, tuple[int, int]] = {}
+            for run in self._runs:
+                if run.end_ns is not None:
+                    _add_positions(positions, run, run.end_ns)
+            return Image(self.end_ns or 0, positions)
 
     def ticks(self, from_ns: int, to_ns: int | None = None) -> Ticks:
         """The ticks with ``from_ns <= time_ns < to_ns``, oldest first.
@@ -233,9 +262,13 @@ class TimeIndex(Closing):
         with self._lock:
             self._refresh()
             for run in reversed(self._runs):
-                number = None if run.begin_ns is None else run.term_at(time_ns - 1)
+                before = run.clock(time_ns)
+                number = None if run.begin_ns is None else run.term_at(before - 1)
                 while number is not None and number >= 0 and len(found) < n:
-                    older = last_ticks(run, number, time_ns, n - len(found) + 1)
+                    older = [
+                        Tick(run.told(tick.time_ns), tick.positions)
+                        for tick in last_ticks(run, number, before, n - len(found) + 1)
+                    ]
                     if older and found and older[-1].time_ns == found[0].time_ns:
                         # Parts of one tick on both sides of the end of a term.
                         joined = Tick(found[0].time_ns, older.pop().positions + found[0].positions)
@@ -243,6 +276,64 @@ class TimeIndex(Closing):
                     found = older + found
                     number -= 1
         return found[-n:] if n > 0 else []
+
+    # -- the clock's times, of an index that is in order
+
+    def clock_ns(self, time_ns: int) -> int:
+        """What the clock said at a time of this index: the same, unless that is ``in_order`` and it was set back."""
+        with self._lock:
+            run = self._run_at(time_ns)
+            return time_ns if run is None else run.clock(time_ns)
+
+    def now_ns(self) -> int:
+        """This moment, as a time of this index."""
+        with self._lock:
+            orders = (run.order.latest for run in reversed(self._runs) if run.order is not None)
+            return time.time_ns() + next(orders, 0)
+
+    def first_ns(self, clock_ns: int) -> int:
+        """The time of this index at which the clock first said so; when it never did, first said something later."""
+        with self._lock:
+            runs = self._arranged
+            said = (run for run in runs if _said(run, clock_ns))
+            later = (run for run in runs if run.end_ns is not None and run.end_ns >= clock_ns)
+            run = next(said, None) or next(later, runs[-1] if runs else None)
+            return clock_ns if run is None else run.told(clock_ns)
+
+    def last_ns(self, clock_ns: int) -> int:
+        """The time of this index at which the clock last said so, or will; when never, last said something earlier."""
+        with self._lock:
+            runs = self._arranged
+            begun = [place for place, run in enumerate(runs) if run.begin_ns is not None and run.begin_ns <= clock_ns]
+            if not begun:
+                return clock_ns
+            said = (place for place in reversed(begun) if runs[place].live or _said(runs[place], clock_ns))
+            place = next(said, begun[-1])
+            following = [run.told(run.begin_ns) - 1 for run in runs[place + 1 :] if run.begin_ns is not None]
+            return min((runs[place].told(clock_ns), *following)) if runs[place].is_later else runs[place].told(clock_ns)
+
+    def near_ns(self, clock_ns: int, time_ns: int) -> int:
+        """The time of this index at which the clock said so, in the journal of another time if it said so there."""
+        with self._lock:
+            run = self._run_at(time_ns)
+            return self.first_ns(clock_ns) if run is None or not _said(run, clock_ns) else run.told(clock_ns)
+
+    def of_journal(self, clock_ns: int, recording_id: int) -> int:
+        """A time of the clock that is one of a journal's, as a time of this index."""
+        with self._lock:
+            run = next((each for each in self._runs if each.recording.recording_id == recording_id), None)
+            return clock_ns if run is None else run.told(clock_ns)
+
+    @property
+    def _arranged(self) -> list[Run]:
+        self._refresh()
+        return [run for run in self._runs if run.order is not None and run.begin_ns is not None]
+
+    def _run_at(self, time_ns: int) -> Run | None:
+        """The journal that tells of a time, or the one before it; the first for all earlier."""
+        runs = self._arranged
+        begun = (run for run in reversed(runs) if run.begin_ns is not None and run.told(run.begin_ns) <= time_ns)
+        return next(begun, runs[0] if runs else None)
 
     def close(self) -> None:
         """Close the files, also those of the :class:`Ticks`. May be called twice."""
@@ -252,6 +343,33 @@ class TimeIndex(Closing):
                 ticks.close()
             for run in self._runs:
                 run.close()
+
+
+def _said(run: Run, clock_ns: int) -> bool:
+    """Whether the clock said so while a journal was written."""
+    if run.begin_ns is None or run.end_ns is None:
+        return False
+    return run.begin_ns <= clock_ns <= (max(run.end_ns, time.time_ns()) if run.live else run.end_ns)
+
+
+def _told(run: Run) -> list[StreamInfo]:
+    return [
+        replace(
+            stream,
+            opened_ns=run.told(stream.opened_ns),
+            closed_ns=None if stream.closed_ns is None else run.told(stream.closed_ns),
+        )
+        for stream in run.streams
+    ]
+
+
+def _add_positions(positions: dict[int, tuple[int, int]], run: Run, clock_ns: int) -> None:
+    run.finish()
+    state = run.state_at(clock_ns)
+    previous, places = state.previous, state.positions
+    for index, stream in enumerate(run.streams):
+        if stream.opened_ns <= clock_ns:
+            positions[stream.index] = (previous[index], places[index])
 
 
 def _descriptor(archive_dir: str | os.PathLike[str], recording: int | RecordingDescriptor) -> RecordingDescriptor:

@@ -104,7 +104,7 @@ def time_line(
     """
     with TimeIndex.open(archive_dir) as index:
         last = index.end_ns or 0
-        latest = index.image_at(last).positions
+        latest = index.latest().positions
         told = {each.recording_id for each in index.streams} | {
             each.recording_id for each in journal_recordings(archive_dir)
         }

@@ -72,6 +72,11 @@ class Volume(msgspec.Struct, kw_only=True):
     version: int = 1
 
     @property
+    def order(self) -> tuple[int, int]:
+        """By which volumes are in the order of recording, also when the clock was set back."""
+        return max(self.journals, default=-1), self.end_ns
+
+    @property
     def length(self) -> int:
         """Bytes of its recordings."""
         return sum(end - begin for begin, end in self.recordings.values())
@@ -133,7 +138,7 @@ class Volumes:
                 continue
             except msgspec.DecodeError as error:
                 raise SettingError(f"{path} is damaged: {error}", operation="volumes") from None
-        return sorted(found, key=lambda volume: volume.end_ns)
+        return sorted(found, key=lambda volume: volume.order)
 
     def local(self) -> list[Volume]:
         """The ended volumes whose data is in the directory, oldest first."""
@@ -220,8 +225,7 @@ class Volumes:
         wanted = [each.recording_id for each in (self.open_journals() if journals is None else journals)]
         recordings: dict[int, tuple[int, int]] = {}
         with TimeIndex.open(self.directory, wanted) as index:
-            begin, end, streams = index.begin_ns, index.end_ns, index.streams
-            positions = {} if end is None else index.image_at(end).positions
+            begin, streams, positions = index.begin_ns, index.streams, index.latest().positions
             for stream in streams:
                 _, position = positions.get(stream.index, (0, stream.start_position))
                 first, last = recordings.get(stream.recording_id, (stream.start_position, 0))

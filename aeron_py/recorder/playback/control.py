@@ -108,7 +108,7 @@ class ControlServer(Closing):
         self._closing = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
             if index is None:
-                index = stack.enter_context(TimeIndex.open(config.archive_dir, counters=client.counters))
+                index = stack.enter_context(TimeIndex.open(config.archive_dir, counters=client.counters, in_order=True))
             self.index = index
             """What was recorded when."""
             volumes = Volumes(config.archive_dir, config.archive_cmds, say)

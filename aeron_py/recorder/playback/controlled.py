@@ -33,12 +33,12 @@ class Controlled:
     @property
     def start(self) -> str:
         """Where it begins, an RFC 3339 time or ``Unbounded``. Set it to one of these, or to an offset from now."""
-        return format_time(self._player.start)
+        return format_time(self._clock(self._player.start))
 
     @start.setter
     def start(self, value: Time) -> None:
-        moment = parse_time(value)
         player = self._using()
+        moment = self._from_start(parse_time(value))
         with player.lock:
             check_order(moment, player.end)
             player.start = moment
@@ -51,12 +51,12 @@ class Controlled:
 
         Unbounded, or a time to come: when all that is recorded was played, ``state`` becomes ``tail``.
         """
-        return format_time(self._player.end)
+        return format_time(self._clock(self._player.end))
 
     @end.setter
     def end(self, value: Time) -> None:
-        moment = parse_time(value)
         player = self._using()
+        moment = self._to_end(parse_time(value))
         with player.lock:
             check_order(player.start, moment)
             player.set_end(moment)
@@ -79,15 +79,15 @@ class Controlled:
             player.step(where.number)
             return
         with player.lock:
-            begin = player.earliest
-            end = where if player.end is None else player.end
-            player.seek(max(begin, min(where, end)))
+            begin, moment = player.earliest, self.index.near_ns(where, player.pos)
+            end = moment if player.end is None else player.end
+            player.seek(max(begin, min(moment, end)))
 
     @property
     def pos_ns(self) -> int | None:
         """:attr:`pos` in nanoseconds since 1970."""
         player = self._using()
-        return None if self.index.begin_ns is None else player.pos
+        return None if self.index.begin_ns is None else self.index.clock_ns(player.pos)
 
     @property
     def speed(self) -> float | str:
@@ -150,6 +150,17 @@ class Controlled:
     def ended(self) -> bool:
         """Whether :attr:`end` was reached, or the end of what there is when nothing is recorded any more."""
         return self._player.ended
+
+    # Where the clock was set back, its times are not those of the index: these never go back.
+
+    def _from_start(self, clock_ns: int | None) -> int | None:
+        return None if clock_ns is None else self.index.first_ns(clock_ns)
+
+    def _to_end(self, clock_ns: int | None) -> int | None:
+        return None if clock_ns is None else self.index.last_ns(clock_ns)
+
+    def _clock(self, time_ns: int | None) -> int | None:
+        return None if time_ns is None else self.index.clock_ns(time_ns)
 
     def _using(self) -> Player:
         if self._closed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -88,7 +87,7 @@ class Feed:
                 return
 
     def _known_until(self, horizon: int, end: int | None) -> int:
-        known = time.time_ns() - LIVE_LAG if self._index.is_live else self._index.end_ns or 0
+        known = self._index.now_ns() - LIVE_LAG if self._index.is_live else self._index.end_ns or 0
         return max(horizon, known if end is None else min(known, end))
 
     def _moves(self, ticks: Iterable[Tick], end: int | None) -> Moves:

@@ -34,6 +34,28 @@ class Gate:
         self._span: Span | None = None
         self._seen: list[Span] | None = None
         self._look_at = 0.0
+        self._told: tuple[list[Span], list[Span]] | None = None
+
+    @property
+    def _spans(self) -> list[Span]:
+        """What is away and can be fetched, in times of the index."""
+        return [] if self._away is None else self.all_spans
+
+    @property
+    def all_spans(self) -> list[Span]:
+        """What is away, also what nothing can fetch, in times of the index, oldest first."""
+        found = self._all.spans
+        if self._told is None or found is not self._told[0]:
+            self._told = found, sorted((self._in_order(each) for each in found), key=lambda each: each.end_ns)
+        return self._told[1]
+
+    def _in_order(self, span: Span) -> Span:
+        if not span.journals:  # all that is known is its name
+            return span
+        return span._replace(
+            begin_ns=self._index.of_journal(span.begin_ns, span.journals[0]),
+            end_ns=self._index.of_journal(span.end_ns, span.journals[-1]),
+        )
 
     @property
     def streams(self) -> list[StreamInfo]:
@@ -48,19 +70,19 @@ class Gate:
     @property
     def earliest_ns(self) -> int | None:
         """The first moment of all there is, here or away."""
-        begins = [self._index.begin_ns, *(each.begin_ns for each in ([] if self._away is None else self._away.spans))]
+        begins = [self._index.begin_ns, *(each.begin_ns for each in self._spans)]
         return min((each for each in begins if each is not None), default=None)
 
     @property
     def begin_ns(self) -> int | None:
         """The first moment after the last volume that is away."""
-        last = max((each.end_ns for each in ([] if self._away is None else self._away.spans)), default=None)
+        last = max((each.end_ns for each in self._spans), default=None)
         begin = None if last is None else self._index.begin_after(last)
         return self._index.begin_ns if begin is None else begin
 
     def stand(self, here: int) -> None:
         """The session stands at a time, and goes on from there."""
-        spans = [] if self._away is None else self._away.spans
+        spans = self._spans
         self._span = next((each for each in spans if each.end_ns > here and self._ends(each) > here), None)
 
     @property
@@ -83,7 +105,7 @@ class Gate:
         """What a session at a time waits for, in words."""
         if self._span is None or self._away is None or not self.holds(here):
             return None
-        if all(each.name != self._span.name for each in self._away.spans):
+        if all(each.name != self._span.name for each in self._spans):
             return f"volume {self._span.name} is here: subscribers still read what came before"
         return self._away.state(self._span.name)
 
@@ -98,7 +120,7 @@ class Gate:
         Args:
             here: tells where the session stands.
         """
-        if self._away is None or (spans := self._away.spans) is self._seen:
+        if self._away is None or (spans := self._spans) is self._seen:
             return False
         self._seen, before = spans, self._span
         self.stand(here())
@@ -117,11 +139,12 @@ class Gate:
         if self._away is None or time.monotonic() < self._look_at:
             return False
         self._look_at = time.monotonic() + _LOOK_EVERY
-        self._away.use(here, here + ahead_ns)
+        now = self._index.clock_ns(here)
+        self._away.use(now, now + ahead_ns)
         span = self._span
         if span is None or here + ahead_ns < span.begin_ns - 1:
             return False
-        if any(each.name == span.name for each in self._away.spans):
+        if any(each.name == span.name for each in self._spans):
             self._away.need(span.name)
             return False
         if not self.holds(here):
@@ -131,7 +154,7 @@ class Gate:
 
     def between(self, begin: int, end: int) -> Span | None:
         """The last volume that is away in a time."""
-        spans = [] if self._away is None else self._away.spans
+        spans = self._spans
         return next((each for each in reversed(spans) if each.begin_ns < end and begin < self._ends(each)), None)
 
     def need_span(self, span: Span) -> None:
@@ -140,11 +163,6 @@ class Gate:
             self._away.need(span.name)
 
     # -- for the latest messages
-
-    @property
-    def all_spans(self) -> list[Span]:
-        """What is away, also what nothing can fetch, oldest first."""
-        return self._all.spans
 
     def see_files(self) -> None:
         """Have the index see what came and went by now."""
@@ -155,7 +173,8 @@ class Gate:
     def use(self, time_ns: int | None) -> None:
         """What was recorded at a time is used now: it stays here for a while."""
         if time_ns is not None:
-            self._all.use(time_ns, time_ns)
+            now = self._index.clock_ns(time_ns)
+            self._all.use(now, now)
 
     def raise_away(self, needed: Mapping[Span, str]) -> NoReturn:
         """Have volumes fetched, and raise what is to be said of them.

@@ -120,7 +120,7 @@ class Player(Playhead):
             self._at_end()
         elif here.queued == 0 and told_all and here.position >= here.horizon:
             if self.index.is_live:
-                if here.position >= time.time_ns() - 2 * LIVE_LAG:
+                if here.position >= self.index.now_ns() - 2 * LIVE_LAG:
                     self._tail()
             elif here.position >= (self.index.end_ns or 0):
                 self._at_end()
@@ -134,7 +134,7 @@ class Player(Playhead):
         self._goals.push()
         if self._goals.reached:
             known = self._goals.until_ns
-            if self.index.is_live and (self.end is None or self.end > time.time_ns() - LIVE_LAG):
+            if self.index.is_live and (self.end is None or self.end > self.index.now_ns() - LIVE_LAG):
                 self._tail()
             else:
                 self._stand(max(known, self.track.status.position))
@@ -143,7 +143,7 @@ class Player(Playhead):
     def _work_tail(self) -> None:
         for part in self.lanes.parts:
             part.limit = max(part.limit, self.track.position(part.slot))
-        if self.end is not None and time.time_ns() >= self.end:
+        if self.end is not None and self.index.now_ns() >= self.end:
             self._stand(self.end)
             self._at_end()
         elif not self.index.is_live:
@@ -161,7 +161,7 @@ class Player(Playhead):
                 self.seek(self.begin)
             return
         ends = self.end is not None and self.track.status.position >= self.end
-        if ends or (self.end is not None and self.end <= time.time_ns()):
+        if ends or (self.end is not None and self.end <= self.index.now_ns()):
             self.track.pause()
             self.mode = PAUSE
         else:
@@ -199,7 +199,7 @@ class Player(Playhead):
                 here = self.track.status.position if self._goals is None else self._goals.until_ns
             except AeronError:
                 here = self._seen_ns  # the media driver is gone, too
-            self._left_at = time.time_ns() if self.mode == TAIL else here
+            self._left_at = self.index.now_ns() if self.mode == TAIL else here
             self._goals = self._settling = None
             self.lanes.lost()
 

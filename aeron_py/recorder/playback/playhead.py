@@ -112,7 +112,7 @@ class Playhead:
         """Recorded time, nanoseconds since 1970."""
         with self.lock:
             if self.mode == TAIL and not self._awaited:
-                now = time.time_ns() if self.index.is_live else self.index.end_ns or 0
+                now = self.index.now_ns() if self.index.is_live else self.index.end_ns or 0
                 return min(now, FOREVER if self.end is None else self.end)
             return self.track.status.position if self._goals is None else self._goals.delivered_ns()
 
@@ -196,7 +196,7 @@ class Playhead:
                 self.mode = PAUSE
             elif mode == TAIL:
                 self.mode = PAUSE
-                self.seek(time.time_ns())
+                self.seek(self.index.now_ns())
                 self._tail()
             else:
                 if self.mode == TAIL:

@@ -52,7 +52,7 @@ class Session(Controlled, Closing):
         client: on the archive's media driver.
         archive: a session with the archive.
         archive_dir: of the archive, whose files are read.
-        index: what was recorded when; None to open it, and close it at the end.
+        index: what was recorded when, ``in_order``; None to open it, and close it at the end.
         start: where it begins: a time, an offset from now (``-3d``), or None for all there is.
         end: where it ends; None or a time to come follows what is being recorded, once all before is played.
         pos: where to begin now, if not at ``start``.
@@ -111,7 +111,7 @@ class Session(Controlled, Closing):
         self._close_lock = threading.Lock()
         self._owned: list[Any] = []
         if index is None:
-            index = TimeIndex.open(archive_dir, counters=client.counters)
+            index = TimeIndex.open(archive_dir, counters=client.counters, in_order=True)
             self._owned.append(index)
         self.index = index
         """What was recorded when."""
@@ -138,12 +138,13 @@ class Session(Controlled, Closing):
     def _begin(self, start: int | None, end: int | None, speed: float, where: int | Batches | None, loop: bool) -> None:
         player = self._player
         with player.lock:
-            player.start, player.end, player.speed, player.loop = start, end, speed, loop
+            player.start, player.end = self._from_start(start), self._to_end(end)
+            player.speed, player.loop = speed, loop
             if isinstance(where, Batches):
                 player.seek(player.begin)
                 player.step(where.number)
             elif start is not None or where is not None:
-                player.seek(player.begin if where is None else where)
+                player.seek(player.begin if where is None else self.index.first_ns(where))
 
     # -- data
 
@@ -241,8 +242,8 @@ class Session(Controlled, Closing):
         left_at, cursors, heard = player.kept()
         return KeptSession(
             session_id=self.session_id,
-            start=player.start,
-            end=player.end,
+            start=self._clock(player.start),
+            end=self._clock(player.end),
             left_at=left_at,
             speed=player.speed,
             mode=player.mode,
