@@ -44,6 +44,7 @@ class Subscription(Owner):
         self._poller = poller
         self._source = source
         self._drain_lock = threading.RLock()
+        self._images_lock = threading.RLock()
         self._assemble = assemble
         self._images: dict[int, Image] = {}
         self._gone_position = -1
@@ -247,7 +248,7 @@ class Subscription(Owner):
     @property
     def images(self) -> list[Image]:
         """One :class:`Image` for each publisher there is."""
-        with self._handle.using("images") as pointer:
+        with self._handle.using("images") as pointer, self._images_lock:
             with self._poller:
                 count = check(lib.aeron_subscription_image_count(pointer), "images")
                 images = [lib.aeron_subscription_image_at_index(pointer, index) for index in range(count)]
@@ -263,7 +264,7 @@ class Subscription(Owner):
     def image_by_session_id(self, session_id: int) -> Image | None:
         """The image of a publisher's session, None when it is not there."""
         wanted = as_int(session_id, "session_id", -(2**31), 2**31 - 1)
-        with self._handle.using("image_by_session_id") as pointer:
+        with self._handle.using("image_by_session_id") as pointer, self._images_lock:
             with self._poller:
                 image = lib.aeron_subscription_image_by_session_id(pointer, wanted)
             return None if image == ffi.NULL else self._image(image)
@@ -372,10 +373,11 @@ class Subscription(Owner):
             session_id=event.session_id,
             join_position=end if came else 0,
         )
-        images = {image.correlation_id: image for image in self.images} if came else self._images
-        image = images.get(correlation_id)
-        if not came:
-            self._images.pop(correlation_id, None)
+        if came:
+            image = next((each for each in self.images if each.correlation_id == correlation_id), None)
+        else:
+            with self._images_lock:
+                image = self._images.pop(correlation_id, None)
             self._poller.forget(event.session_id)
             if image is not None:
                 self._let_go(image)

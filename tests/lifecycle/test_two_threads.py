@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -63,15 +64,16 @@ def test_one_looks_at_images_that_come_and_go_while_another_polls(driver: MediaD
 
         def look() -> None:
             assert subscription.is_connected
-            assert subscription.images
-            assert subscription.image_by_session_id(publication.session_id) is not None
+            (image,) = (each for each in subscription.images if each.session_id == publication.session_id)
+            assert not image.closed
+            assert subscription.image_by_session_id(publication.session_id) is image
             counts["look"] += 1
 
         def come() -> None:
             with sender.add_exclusive_publication(IPC, 1):
                 counts["come"] += 1
 
-        repeatedly([poll, offer, look, come, come])
+        repeatedly([poll, offer, look, look, come, come])
         assert min(counts.values()) > 10
 
 
@@ -88,10 +90,13 @@ def repeatedly(calls: list[Callable[[], None]]) -> None:
             failed.append(error)
 
     threads = [threading.Thread(target=run, args=(call,)) for call in calls]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(LONG)
         assert not thread.is_alive()
+    sys.setswitchinterval(before)
     if failed:
         raise failed[0]
