@@ -62,17 +62,12 @@ def order_of(run: Run, before: Run | None) -> Order | None:
         run: the journal.
         before: the one before it that has an order.
     """
-    begin, allowed = run.begin_ns, _SET_BACK
-    if begin is None and run.is_missing:
-        begin, allowed = run.recording.start_timestamp * 1_000_000, _SET_BACK_BY_CATALOG
-    if begin is None:
+    if run.span is None:
         return None
-    if before is None:
+    if before is None or before.span is None:
         return UNCHANGED
-    end = before.end_ns
-    if end is None:
-        times = before.recording.start_timestamp, before.recording.stop_timestamp
-        end = max(each for each in times if each is not None) * 1_000_000
+    begin, end = run.span[0], before.span[1]
+    allowed = _SET_BACK if run.begin_ns is not None else _SET_BACK_BY_CATALOG
     order = before.order or UNCHANGED
     ended = order.told(end)
     later = ended + 1 - begin

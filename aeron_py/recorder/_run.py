@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "State"]
 
+_MS = 1_000_000
 _FRAME = struct.Struct("<iBBHiiiiq")
 _BEGIN, _END = 0x80, 0x40
 _DATA = 1
@@ -265,9 +266,12 @@ class Run:
         return self._complete and self.begin_ns is None
 
     @property
-    def is_missing(self) -> bool:
-        """Whether its files were not there when it was looked for them last."""
-        return self._missing
+    def span(self) -> tuple[int, int] | None:
+        """The clock's times of its first and its last entry, about, from the catalog, when its files are not there."""
+        if self.begin_ns is not None and self.end_ns is not None:
+            return self.begin_ns, self.end_ns
+        began, ended = self.recording.start_timestamp * _MS, self.recording.stop_timestamp * _MS
+        return (began, max(began, ended)) if self._missing else None
 
     def is_back(self) -> bool:
         """Whether its files, which were not there the last time, are there again: make a new one of it then."""

@@ -295,28 +295,32 @@ class TimeIndex(Closing):
         """The time of this index at which the clock first said so; when it never did, first said something later."""
         with self._lock:
             runs = self._arranged
-            said = (run for run in runs if _said(run, clock_ns))
-            later = (run for run in runs if run.end_ns is not None and run.end_ns >= clock_ns)
-            run = next(said, None) or next(later, runs[-1] if runs else None)
+            said = (run for run, begin, end in runs if begin <= clock_ns <= end)
+            later = (run for run, _, end in runs if end >= clock_ns)
+            run = next(said, None) or next(later, runs[-1][0] if runs else None)
             return clock_ns if run is None else run.told(clock_ns)
 
     def last_ns(self, clock_ns: int) -> int:
         """The time of this index at which the clock last said so, or will; when never, last said something earlier."""
         with self._lock:
             runs = self._arranged
-            begun = [place for place, run in enumerate(runs) if run.begin_ns is not None and run.begin_ns <= clock_ns]
+            begun = [place for place, (_, begin, _) in enumerate(runs) if begin <= clock_ns]
             if not begun:
                 return clock_ns
-            said = (place for place in reversed(begun) if runs[place].live or _said(runs[place], clock_ns))
+            said = (place for place in reversed(begun) if runs[place][0].live or clock_ns <= runs[place][2])
             place = next(said, begun[-1])
-            following = [run.told(run.begin_ns) - 1 for run in runs[place + 1 :] if run.begin_ns is not None]
-            return min((runs[place].told(clock_ns), *following)) if runs[place].is_later else runs[place].told(clock_ns)
+            run = runs[place][0]
+            found = run.told(clock_ns)
+            for each, begin, _ in runs[place + 1 :] if run.is_later else ():
+                found = min(found, each.told(begin) - 1)
+            return found
 
     def near_ns(self, clock_ns: int, time_ns: int) -> int:
         """The time of this index at which the clock said so, in the journal of another time if it said so there."""
         with self._lock:
-            run = self._run_at(time_ns)
-            return self.first_ns(clock_ns) if run is None or not _said(run, clock_ns) else run.told(clock_ns)
+            here = self._run_at(time_ns)
+            said = any(run is here and begin <= clock_ns <= end for run, begin, end in self._arranged)
+            return here.told(clock_ns) if here is not None and said else self.first_ns(clock_ns)
 
     def of_journal(self, clock_ns: int, recording_id: int) -> int:
         """A time of the clock that is one of a journal's, as a time of this index."""
@@ -325,15 +329,18 @@ class TimeIndex(Closing):
             return clock_ns if run is None else run.told(clock_ns)
 
     @property
-    def _arranged(self) -> list[Run]:
+    def _arranged(self) -> list[tuple[Run, int, int]]:
+        """The journals, each with what the clock said first and last, also those that are not here."""
         self._refresh()
-        return [run for run in self._runs if run.order is not None and run.begin_ns is not None]
+        now = time.time_ns()
+        known = [(run, run.span) for run in self._runs if run.order is not None]
+        return [(run, span[0], max(span[1], now) if run.live else span[1]) for run, span in known if span is not None]
 
     def _run_at(self, time_ns: int) -> Run | None:
         """The journal that tells of a time, or the one before it; the first for all earlier."""
         runs = self._arranged
-        begun = (run for run in reversed(runs) if run.begin_ns is not None and run.told(run.begin_ns) <= time_ns)
-        return next(begun, runs[0] if runs else None)
+        begun = (run for run, begin, _ in reversed(runs) if run.told(begin) <= time_ns)
+        return next(begun, runs[0][0] if runs else None)
 
     def close(self) -> None:
         """Close the files, also those of the :class:`Ticks`. May be called twice."""
@@ -343,13 +350,6 @@ class TimeIndex(Closing):
                 ticks.close()
             for run in self._runs:
                 run.close()
-
-
-def _said(run: Run, clock_ns: int) -> bool:
-    """Whether the clock said so while a journal was written."""
-    if run.begin_ns is None or run.end_ns is None:
-        return False
-    return run.begin_ns <= clock_ns <= (max(run.end_ns, time.time_ns()) if run.live else run.end_ns)
 
 
 def _told(run: Run) -> list[StreamInfo]:

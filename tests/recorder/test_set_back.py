@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,14 @@ import msgspec
 import pytest
 
 from aeron_py import Archive, ArchivingMediaDriver, Client
+from aeron_py.recorder.journal import JOURNAL_CHANNEL
 from aeron_py.recorder.keeper import Keeper
 from aeron_py.recorder.playback import RecorderClient, Session
 from aeron_py.recorder.service import Recorder
 from aeron_py.recorder.timeindex import TimeIndex
 from aeron_py.recorder.volumes import Volumes
 from aeron_py.recorder.when import format_time
+from tests.recorded_files import write_catalog
 from tests.recorder.journals import NOON, SECOND, JournalFiles, save_all, stream
 from tests.recorder.recorders import TIMEOUT, configured, recordings
 from tests.recorder.test_volumes import told
@@ -109,6 +112,31 @@ def test_a_clock_that_is_set_right_at_last(tmp_path: Path) -> None:
         assert times[15:] == second[5:] + third, "it is no later than the clock from then on"
         assert [index.clock_ns(each) for each in times] == first + second + third
         assert index.end_ns == third[-1]
+
+
+def test_what_is_away_has_its_time_all_the_same(tmp_path: Path) -> None:
+    """By the catalog, until its files are here again; then nothing else changes."""
+    first, second = seconds(NOON, 10), seconds(NOON - 2 * HOUR, 20)
+    journals = [journal(tmp_path, each, times) for each, times in enumerate((first, second))]
+    for made in journals:
+        made.files.save()
+    descriptors = [bytearray(each.files.descriptor(channel=JOURNAL_CHANNEL)) for each in journals]
+    for each, times in zip(descriptors, (first, second), strict=True):
+        struct.pack_into("<qq", each, 24, times[0] // 10**6 - 1, times[-1] // 10**6 + 1)  # its timestamps
+    write_catalog(tmp_path, [bytes(each) for each in descriptors])
+    file, away = tmp_path / "0-0.rec", tmp_path / "away"
+    file.rename(away)
+    with TimeIndex.open(tmp_path, in_order=True) as index:
+        assert {each for each, _ in positions(index, 0)} == {1}
+        told = index.first_ns(second[3])
+        assert index.first_ns(first[3]) == index.of_journal(first[3], 0) == first[3] < told
+        assert (index.clock_ns(first[3]), index.clock_ns(told)) == (first[3], second[3])
+        away.rename(file)
+        index.look_for_files()
+        assert index.first_ns(second[3]) == told
+        assert [each for each, _ in positions(index, 0)] == sorted([0] * 10 + [1] * 20)
+        times = [tick.time_ns for tick in index.ticks(0)]
+        assert times == sorted(set(times))
 
 
 @pytest.fixture
