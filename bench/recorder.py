@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import statistics
 import sys
 import tempfile
@@ -110,25 +111,38 @@ def main_many(directory: str) -> None:
 
 
 def main_come_and_go(directory: str) -> None:
-    """Publications that come and go, and sessions of playback: each line is how long, in seconds."""
+    """Publications that come and go, a session that tails them and many that do not last.
+
+    Each line is how long, in seconds.
+    """
     import aeron_py as aeron
     from aeron_py.recorder import RecorderClient
 
-    with aeron.Client.connect(directory) as client, RecorderClient(client) as recorder:
-        data, opened = bytes(200), dict[int, Any]()
+    with (
+        aeron.Client.connect(directory) as client,
+        RecorderClient(client) as recorder,
+        recorder.open_session(state="tail") as tail,
+        contextlib.ExitStack() as stack,
+    ):
+        tailed: list[aeron.Subscription] = []
+        data, opened, turns = bytes(200), dict[int, Any](), itertools.count(1)
 
         def act(line: str) -> dict[str, Any]:
-            until, turn, sessions, played, problems = time.monotonic() + float(line), 0, 0, 0, set[str]()
+            until, problems = time.monotonic() + float(line), set[str]()
+            streams = sessions = played = live = 0
             while time.monotonic() < until:
-                turn += 1
+                turn, streams = next(turns), streams + 1
                 stream_id = 10_000 + turn % POOL
                 opened[stream_id] = client.add_exclusive_publication(f"{SMALL}{stream_id}", stream_id)
                 for publication in list(opened.values()):
                     for _ in range(10):
                         publication.offer_nowait(data)
                 if len(opened) > 20:
-                    opened.pop(min(opened)).close()
+                    opened.pop(next(iter(opened))).close()
+                live += sum(len(each.poll_payloads(1000)) for each in tailed)
                 if turn % 10 == 0:
+                    if not tailed and (topics := tail.topics):
+                        tailed.append(stack.enter_context(tail.subscribe(next(iter(topics)))))
                     try:
                         with (
                             recorder.open_session(start="-20s", speed="Unlimited", state="pause") as session,
@@ -142,7 +156,13 @@ def main_come_and_go(directory: str) -> None:
                                 time.sleep(0.01)
                     except aeron.AeronError as error:
                         problems.add(f"{type(error).__name__}: {error}"[:200])
-            return {"streams": turn, "sessions": sessions, "messages": played, "problems": sorted(problems)}
+            return {
+                "streams": streams,
+                "sessions": sessions,
+                "messages": played,
+                "live": live,
+                "problems": sorted(problems),
+            }
 
         serve(act)
         for publication in opened.values():

@@ -310,6 +310,17 @@ int shim_pace_follow(shim_pace_track_t *track, int32_t slot, int32_t counter_id,
     return result;
 }
 
+void shim_pace_forget(shim_pace_track_t *track, int32_t slot)
+{
+    lock(track);
+    if (slot >= 0 && slot < track->slots_length)
+    {
+        track->following -= track->slots[slot].counter_id >= 0;
+        track->slots[slot] = (slot_t){ .counter_id = -1 };
+    }
+    unlock(track);
+}
+
 int64_t shim_pace_position(shim_pace_track_t *track, int32_t slot)
 {
     lock(track);

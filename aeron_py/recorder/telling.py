@@ -24,7 +24,8 @@ __all__ = ["RecordedStream", "Telling", "whole_until"]
 
 T = TypeVar("T")
 
-_REMEMBERED = 10_000
+_REMEMBERED = 2000
+"""Streams that have ended, at least: twice as many as were recorded at once if that is more."""
 
 
 def whole_until(archive_dir: str | os.PathLike[str], recording_id: int, position: int) -> int:
@@ -85,12 +86,15 @@ class Telling:
         # By stream and session, up to where and of which recording: an archive that is started again may record the
         # last of it once more.
         self._told: dict[tuple[int, int], tuple[int, int]] = {}
+        left_off = list(left_off)
+        last = max((info.journal for info in left_off), default=-1)
+        self._most = max(_REMEMBERED // 2, sum(info.journal == last for info in left_off))
         for info in left_off:
             self._note((info.stream_id, info.session_id), info.start_position, info.recording_id)
 
     def _note(self, key: tuple[int, int], position: int, recording_id: int) -> None:
         self._told[key] = max((position, recording_id), self._told.pop(key, (0, -1)))
-        if len(self._told) > _REMEMBERED:
+        if len(self._told) > 2 * self._most:
             del self._told[next(iter(self._told))]
 
     def learn(self, came: Iterable[int], gone: Iterable[int]) -> None:
@@ -156,6 +160,7 @@ class Telling:
         if self.journal is not None:
             recorded.index = self.journal.open_stream(info)
         self.recorded[recording_id] = recorded
+        self._most = max(self._most, len(self.recorded))
         self._say(f"recording {name} as recording {recording_id}")
 
     def close(self, recording_id: int) -> bool:

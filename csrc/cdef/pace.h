@@ -55,5 +55,8 @@ int shim_pace_raise(shim_pace_track_t *track, int32_t slot, int64_t position);
 /* While time goes on, a slot follows a counter of that registration; a negative id ends that. */
 int shim_pace_follow(shim_pace_track_t *track, int32_t slot, int32_t counter_id, int64_t registration_id);
 
+/* A slot as it was before its first use: for another recording. No move of it may wait. */
+void shim_pace_forget(shim_pace_track_t *track, int32_t slot);
+
 int64_t shim_pace_position(shim_pace_track_t *track, int32_t slot);
 void shim_pace_status(shim_pace_track_t *track, shim_pace_status_t *status);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -12,12 +13,13 @@ import msgspec
 from aeron_py import Client, ExclusivePublication, Publication
 from aeron_py.archive.catalog import segment_files
 from aeron_py.recorder.config import ArchiveCommands, RecorderConfig
+from aeron_py.recorder.playback import RecorderClient
 from aeron_py.recorder.retention import Retention
 from aeron_py.recorder.service import Recorder
 from aeron_py.recorder.timeindex import TimeIndex, journal_recordings
 from aeron_py.recorder.volumes import Volumes
 from tests.recorder.recorders import TIMEOUT, Events, configured, recordings, told
-from tests.streams import send
+from tests.streams import receive, send
 from tests.waiting import wait_until
 
 SEGMENT = 64 * 1024
@@ -234,3 +236,26 @@ def test_the_limit_of_a_rule_waits_for_what_is_to_be_stored(tmp_path: Path) -> N
             wait_until(gone, TIMEOUT)
             assert retention(recorder).apply() == 0
             assert bases(archive_dir, 10)[0] == end
+
+
+def test_a_session_that_goes_on_and_on_forgets_what_is_gone(tmp_path: Path) -> None:
+    config = configured(tmp_path, "rotate_interval: 1s\nretention: {max_age: 2s}\n")
+    with Recorder(msgspec.structs.replace(config, play=True)) as recorder:
+        recorder.wait_running(TIMEOUT)
+        with contextlib.ExitStack() as stack:
+            client = stack.enter_context(Client.connect(recorder.aeron_dir))
+            asking = stack.enter_context(RecorderClient(client, timeout=TIMEOUT))
+            session = stack.enter_context(asking.open_session(state="tail"))
+            played = None
+            for number in range(6):
+                with client.add_exclusive_publication("aeron:ipc?alias=pubsub:a|term-length=64k", 10) as publication:
+                    publication.await_recorder(TIMEOUT)
+                    wait_until(lambda: "pubsub:a" in session.topics, TIMEOUT)
+                    if played is None:
+                        played = stack.enter_context(session.subscribe("pubsub:a"))
+                        wait_until(lambda: session.topics["pubsub:a"].listening, TIMEOUT)
+                    send(publication, b"%d" % number)
+                    # Each recording comes whole, also one that has the place of one that is gone.
+                    assert [each.payload for each in receive(played, 1)] == [b"%d" % number]
+                if number % 2:
+                    wait_until(lambda: session.topics["pubsub:a"].recordings == 0, TIMEOUT, "nothing left of them")

@@ -85,6 +85,16 @@ class Lane:
         self._sort()
         return part
 
+    def let_go(self, known: Container[int]) -> list[Part]:
+        """Take out the parts of which the time index has nothing any more, once they are played.
+
+        Args:
+            known: the streams that the time index has.
+        """
+        gone = [part for part in self.parts if not part.is_needed(known)]
+        self.parts = [part for part in self.parts if part not in gone]
+        return gone
+
     def _sort(self) -> None:
         """Volumes that were away come back in any order."""
         for part in self.parts:

@@ -65,6 +65,7 @@ class Lanes:
         self._session, self._topics, self._place, self._gate = session, topics, place, gate
         self._part_of: dict[int, Part] = {}
         self._ignored: set[int] = set()
+        self._free_slots: list[int] = []
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(self.by_topic.values())
@@ -89,7 +90,8 @@ class Lanes:
         for info in self._gate.streams:
             if info.topic not in self.by_topic and info.topic in self._topics:
                 self._lane(info)
-        for info in self._index.streams:
+        streams = self._index.streams
+        for info in streams:
             known = self._part_of.get(info.index)
             if known is None and info.index in self._ignored:
                 continue
@@ -97,6 +99,18 @@ class Lanes:
                 self._ignored.add(info.index)
                 continue
             self._part_of[info.index] = self._lane(info).add(info, self._make_part)
+        self._let_go({info.index for info in streams})
+
+    def _let_go(self, known: set[int]) -> None:
+        """Forget what the time index has no more: it was purged, or its volume went away, and may come back."""
+        self._ignored &= known
+        for index in self._part_of.keys() - known:
+            del self._part_of[index]
+        for lane in self:
+            for part in lane.let_go(known):
+                self.parts.remove(part)
+                self._track.forget(part.slot)
+                self._free_slots.append(part.slot)
 
     def _lane(self, info: StreamInfo) -> Lane:
         lane = self.by_topic.get(info.topic)
@@ -107,7 +121,7 @@ class Lanes:
         return lane
 
     def _make_part(self, info: StreamInfo, channel: str, stream_id: int) -> Part:
-        slot = len(self.parts)
+        slot = self._free_slots.pop() if self._free_slots else len(self.parts)
         part = Part(self._pacer, self._track, slot, info, channel, stream_id, self.recordings)
         self.parts.append(part)
         self._track.raise_to(slot, part.cursor)

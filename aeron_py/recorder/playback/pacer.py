@@ -133,6 +133,11 @@ class Track:
         with self._handle.using("playback") as track:
             check(lib.shim_pace_follow(track, slot, counter_id, registration_id), "playback")
 
+    def forget(self, slot: int) -> None:
+        """Have a slot as it was before its first use; no move of it may wait."""
+        with self._handle.using("playback") as track:
+            lib.shim_pace_forget(track, slot)
+
     def position(self, slot: int) -> int:
         """Up to where a slot may be played."""
         with self._handle.using("playback") as track:

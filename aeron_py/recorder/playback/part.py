@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING
 
 from aeron_py.errors import AeronError, UnknownRecordingError
@@ -80,6 +80,14 @@ class Part(BoundedReplay):
     def stop(self) -> int | None:
         """Where it ended, None while it goes on."""
         return self.infos[-1].stop_position
+
+    def is_needed(self, known: Container[int]) -> bool:
+        """Whether the time index has anything of it, its replay goes on, or moves of it wait in the track.
+
+        Args:
+            known: the streams that the time index has.
+        """
+        return any(info.index in known for info in self.infos) or self.under_way or self.position < self.limit
 
     def before(self, other: Part) -> bool:
         """Whether it ended before another began."""
