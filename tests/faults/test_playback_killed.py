@@ -20,6 +20,7 @@ from aeron_py import ArchiveConnectionError, AsyncClient, Client, Subscription, 
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.recorder.config import load
 from aeron_py.recorder.playback import AsyncRecorderClient, RecorderClient, RemoteSession
+from aeron_py.recorder.playback.bounded import BoundedReplay
 from aeron_py.recorder.service import Recorder, RecorderState
 from tests.recorder.recorders import TIMEOUT, Events, Process, configured, history
 from tests.streams import send
@@ -149,6 +150,48 @@ def test_archive_killed_while_following__the_session_goes_on_with_what_is_record
                     publication.await_recorder(TIMEOUT)
                 assert session.state == "tail"
     assert heard == list(range(300))
+
+
+def test_archive_killed_while_beginning_a_replay__nothing_comes_twice(
+    recorder: tuple[Recorder, Events], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sees: a playback session that is silent until the archive is back.
+
+    Kept: each message comes once, also when a replay published all it had, and the archive's answer that tells of it
+    was never read.
+    Recovers: by itself.
+    """
+    started, events = recorder
+    topic, stream_id = "pubsub:a", TOPICS["pubsub:a"]
+    heard: list[int] = []
+    with (
+        Client.connect(started.aeron_dir) as client,
+        RecorderClient(client, timeout=TIMEOUT) as asking,
+        client.add_exclusive_publication(f"aeron:ipc?alias={topic}", stream_id) as publication,
+    ):
+        publication.await_recorder(TIMEOUT)
+        wait_until(lambda: topic in {each.topic for each in started.streams}, TIMEOUT)
+        with asking.open_session(state="tail") as session:
+            wait_until(lambda: topic in session.topics, TIMEOUT)
+            monkeypatch.setattr(BoundedReplay, "_answered", lambda self: None)
+            with session.subscribe(topic) as subscription:
+
+                def hear(number: int) -> bool:
+                    heard.extend(_NUMBER.unpack(each)[0] for each in subscription.poll_payloads())
+                    return number in heard
+
+                wait_until(lambda: session.topics[topic].listening, TIMEOUT)
+                for number in range(200):
+                    send(publication, _NUMBER.pack(number))
+                wait_until(lambda: hear(199), TIMEOUT)
+                kill_archive(tmp_path)
+                wait_until(lambda: any("waiting: " in each for each in events), TIMEOUT)
+                monkeypatch.undo()
+                wait_until(lambda: len([each for each in events if "running" in each]) > 1, TIMEOUT)
+                publication.await_recorder(TIMEOUT)
+                send(publication, _NUMBER.pack(200))
+                wait_until(lambda: hear(200), TIMEOUT)
+    assert heard == list(range(201))
 
 
 def test_archive_killed_while_asking_a_recorder__the_call_waits(

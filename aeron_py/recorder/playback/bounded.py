@@ -122,6 +122,17 @@ class BoundedReplay:
         self.stage = Stage.FINDING
 
     @property
+    def unanswered(self) -> int | None:
+        """The correlation id of a request for a replay that the archive has not told of yet, None without one."""
+        call = self._call
+        return call.correlation_id if self.stage is Stage.ASKED and call is not None and call.sent else None
+
+    def began_unanswered(self, session_id: int) -> None:
+        """The archive is gone, and the answer with it, but its replay has published with that session."""
+        self._call, self._replay_id = None, session_id
+        self.stage = Stage.FINDING
+
+    @property
     def under_way(self) -> bool:
         """Whether there is a replay, or will be, or was a moment ago."""
         return self.stage is not Stage.IDLE and self.stage is not Stage.DONE

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from aeron_py.errors import AeronError
 from aeron_py.recorder.playback.part import Part
+from aeron_py.recorder.playback.positions import published_as
 from aeron_py.recorder.playback.topics import TopicInfo
 from aeron_py.uri import ChannelUri
 
 if TYPE_CHECKING:
     from aeron_py._pending import PendingAdd
     from aeron_py.client import Client
+    from aeron_py.counters import CountersReader
     from aeron_py.publication import ExclusivePublication
     from aeron_py.recorder.entries import StreamInfo
 
@@ -51,12 +53,14 @@ class Lane:
         self.parts: list[Part] = []
         self.heard = False
         """Whether anybody subscribed when it was looked at last, with a media driver that lived."""
-        alias = f"{PLAYBACK_ALIAS}/{session}/" + "".join(c if c not in "|,?" else "_" for c in topic)
+        self._alias = alias = (f"{PLAYBACK_ALIAS}/{session}/" + "".join(c if c not in "|,?" else "_" for c in topic))[
+            :300
+        ]
         uri = ChannelUri.parse(channel)
-        self._replay_channel = str(uri.with_(alias=alias[:300], sparse=True))
+        self._replay_channel = str(uri.with_(alias=alias, sparse=True))
         self._probe: ExclusivePublication | None = None
         self._client = client
-        self._probe_channel = uri.with_(alias=alias[:300], sparse=True, term_length=64 * 1024)
+        self._probe_channel = uri.with_(alias=alias, sparse=True, term_length=64 * 1024)
         self._adding: PendingAdd[ExclusivePublication] | None = self._add_probe()
         self._add_at = 0.0
         self._refused = False
@@ -155,6 +159,25 @@ class Lane:
             yield not any(earlier.before(part) for earlier in waits), part
             if part.limit > part.start and not part.over:
                 waits.append(part)
+
+    def find_unanswered(self, counters: CountersReader) -> None:
+        """The archive is gone: find the replays that it has begun, and not told of any more.
+
+        Who listens may have all of them already. The media driver numbers what it is asked for, so they have come after
+        their requests, and in that order.
+        """
+        asked = {part.unanswered: part for part in self.parts if part.unanswered is not None}
+        if not asked:
+            return
+        first = min(asked)
+        known = {part.session_id for part in self.parts} | {self._probe.session_id if self._probe is not None else None}
+        begun = [
+            session_id
+            for registration_id, session_id in published_as(counters, self._alias).items()
+            if registration_id > first and session_id not in known
+        ]
+        for asked_with, session_id in zip(sorted(asked), begun, strict=False):
+            asked[asked_with].began_unanswered(session_id)
 
     def info(self, publications: Container[tuple[int, int]]) -> TopicInfo:
         """What it is, for those who ask.

@@ -195,6 +195,8 @@ class Lanes:
         """The archive is gone, and all replays with it."""
         try:
             counters = self._pacer.client.counters
+            for lane in self:
+                lane.find_unanswered(counters)
             published, read = publications(counters), readers(counters)
         except AeronError:
             published, read = {}, {}  # and the media driver

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aeron_py.counters import CountersReader
 
-__all__ = ["publications", "readers", "recorded"]
+__all__ = ["publications", "published_as", "readers", "recorded"]
 
 _PUBLISHER_POSITION, _SUBSCRIBER_POSITION, _RECORDING_POSITION = 12, 4, 100
 _STREAM_KEY = struct.Struct("<qii")  # registration id, session id, stream id
@@ -21,6 +21,12 @@ def publications(counters: CountersReader) -> dict[tuple[int, int], tuple[int, i
         _STREAM_KEY.unpack_from(each.key)[1:]: (each.counter_id, each.registration_id)
         for each in counters.list(_PUBLISHER_POSITION)
     }
+
+
+def published_as(counters: CountersReader, alias: str) -> dict[int, int]:
+    """What is published on channels with an alias that begins so: sessions by registration, the oldest first."""
+    keys = (each.key for each in counters.list(_PUBLISHER_POSITION) if f"alias={alias}" in each.label)
+    return dict(sorted(_STREAM_KEY.unpack_from(key)[:2] for key in keys))
 
 
 def readers(counters: CountersReader) -> dict[tuple[int, int], int]:
