@@ -14,7 +14,7 @@ import struct
 import time
 from pathlib import Path
 
-from aeron_py.archive.catalog import CATALOG_FILE_NAME, all_segment_files, read_catalog
+from aeron_py.archive.catalog import CATALOG_FILE_NAME, read_catalog, segment_bases, segment_name
 from aeron_py.archive.recordings import RecordingDescriptor
 
 _PAGE = 4096
@@ -36,11 +36,11 @@ def repair(directory: Path, *, checksums: bool) -> list[str]:
         What was cut off: a line for each.
     """
     cut: list[str] = []
-    files = all_segment_files(directory)
+    bases = segment_bases(directory)
     for recording in read_catalog(directory):
-        segments = files.get(recording.recording_id)
-        if recording.is_active and segments:
-            base, path = max(segments.items())
+        if recording.is_active and recording.recording_id in bases:
+            base = bases[recording.recording_id][-1]
+            path = directory / segment_name(recording.recording_id, base)
             cut += _repair_segment(directory, recording, base, path, checksums)
     return cut
 

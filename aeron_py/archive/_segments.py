@@ -10,7 +10,7 @@ from typing import Any
 
 from aeron_py._ffi import check, lib
 from aeron_py.archive._memory import memory
-from aeron_py.archive.catalog import segment_files
+from aeron_py.archive.catalog import segment_bases, segment_name
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.errors import AeronError, ErrorKind
 
@@ -78,11 +78,14 @@ class Segments:
 
     def path(self, position: int) -> Path:
         """The file that holds ``position``."""
-        return self.directory / f"{self.recording_id}-{self.base(position)}.rec"
+        return self.directory / self._name(position)
+
+    def _name(self, position: int) -> str:
+        return segment_name(self.recording_id, self.base(position))
 
     def exists(self, position: int) -> bool:
         """Whether the file that holds ``position`` is there."""
-        return self.path(position).exists()
+        return os.path.exists(f"{self.directory}/{self._name(position)}")  # noqa: PTH110 - see segment_bases
 
     def close(self) -> None:
         """Close the open file. Mappings stay as long as someone looks at them."""
@@ -132,15 +135,15 @@ class Segments:
         return DamagedRecordingError(message, self.recording_id, position, self.path(position))
 
     def _open(self, position: int) -> int:
-        path = self.path(position)
+        name = self._name(position)
         try:
-            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            return os.open(f"{self.directory}/{name}", os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            there = segment_files(self.directory, self.recording_id)
-            if there and position < min(there):
-                advice = f"the segment was purged or detached, the first one on disk begins at {min(there)}: seek there"
+            there = segment_bases(self.directory).get(self.recording_id)
+            if there and position < there[0]:
+                advice = f"the segment was purged or detached, the first one on disk begins at {there[0]}: seek there"
             elif there:
-                advice = f"the segment file {path.name} is missing, the last one on disk begins at {max(there)}"
+                advice = f"the segment file {name} is missing, the last one on disk begins at {there[-1]}"
             else:
                 advice = f"there are no segment files in {self.directory}"
             raise DamagedRecordingError(advice, self.recording_id, position, None) from None

@@ -18,11 +18,12 @@ __all__ = [
     "CATALOG_FILE_NAME",
     "CatalogEntry",
     "CatalogError",
-    "all_segment_files",
     "find_recording",
     "read_catalog",
     "read_entries",
+    "segment_bases",
     "segment_files",
+    "segment_name",
 ]
 
 CATALOG_FILE_NAME = "archive.catalog"
@@ -139,20 +140,30 @@ def find_recording(archive_dir: str | os.PathLike[str], recording_id: int) -> Re
 
 
 def segment_files(archive_dir: str | os.PathLike[str], recording_id: int) -> dict[int, Path]:
-    """The segment files of a recording that are on disk, by base position, in order.
+    """The segment files of a recording that are on disk, by base position, in order."""
+    directory = Path(archive_dir)
+    bases = segment_bases(archive_dir).get(recording_id, [])
+    return {base: directory / segment_name(recording_id, base) for base in bases}
 
-    They are named ``<recording id>-<base position>.rec``.
+
+def segment_name(recording_id: int, base: int) -> str:
+    """What a segment file is called that begins at a position."""
+    return f"{recording_id}-{base}.rec"
+
+
+def segment_bases(archive_dir: str | os.PathLike[str]) -> dict[int, list[int]]:
+    """Where the segment files on disk begin, by recording id, in order.
+
+    Not as paths: there may be very many, and Python keeps the parts of each path among its names for a while.
     """
-    return all_segment_files(archive_dir).get(recording_id, {})
-
-
-def all_segment_files(archive_dir: str | os.PathLike[str]) -> dict[int, dict[int, Path]]:
-    """The segment files on disk, by recording id and base position, the latter in order."""
-    found: dict[int, dict[int, Path]] = {}
-    for entry in os.scandir(archive_dir):
-        if (name := _SEGMENT.fullmatch(entry.name)) is not None:
-            found.setdefault(int(name[1]), {})[int(name[2])] = Path(entry.path)
-    return {recording_id: dict(sorted(files.items())) for recording_id, files in found.items()}
+    found: dict[int, list[int]] = {}
+    with os.scandir(archive_dir) as entries:
+        for entry in entries:
+            if (name := _SEGMENT.fullmatch(entry.name)) is not None:
+                found.setdefault(int(name[1]), []).append(int(name[2]))
+    for bases in found.values():
+        bases.sort()
+    return found
 
 
 @dataclass(frozen=True, slots=True)

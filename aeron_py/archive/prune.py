@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from aeron_py.archive.catalog import all_segment_files
+from aeron_py.archive.catalog import segment_bases, segment_name
 from aeron_py.archive.client import Archive
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.errors import SettingError, UnknownRecordingError
@@ -83,8 +83,10 @@ def plan_cuts(
         raise SettingError("say what may go: older_than, keep_bytes, larger_than or before", operation="prune")
     moment = time.time() if now is None else now
     known = {each.recording_id: each for each in recordings}
-    files = all_segment_files(archive_dir) if Path(archive_dir).is_dir() else {}
-    segments = {key: _segments(archive, files.get(key, {}), each) for key, each in known.items()}
+    directory = Path(archive_dir)
+    bases = segment_bases(directory) if directory.is_dir() else {}
+    files = {key: {base: directory / segment_name(key, base) for base in bases.get(key, ())} for key in known}
+    segments = {key: _segments(archive, files[key], each) for key, each in known.items()}
     gone = {each: _count(found, known[each].is_active, limits, moment) for each, found in segments.items()}
     if limits.keep_bytes is not None:
         _shrink(segments, gone, limits.keep_bytes, {each for each in known if known[each].is_active})

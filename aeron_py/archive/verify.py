@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
 from aeron_py._ffi import ffi, lib
@@ -14,7 +13,7 @@ from aeron_py.archive._leftovers import is_left_over
 from aeron_py.archive._lock import running_archive
 from aeron_py.archive._recorded_position import RecordedPosition
 from aeron_py.archive._segments import DamagedRecordingError, Segments
-from aeron_py.archive.catalog import CatalogEntry, all_segment_files, find_recording, read_entries
+from aeron_py.archive.catalog import CatalogEntry, find_recording, read_entries, segment_bases
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.counters import CountersFile
 from aeron_py.errors import AeronError, UnknownRecordingError
@@ -179,9 +178,9 @@ class _Limits:
             return recording.start_position
 
     @cached_property
-    def files(self) -> dict[int, dict[int, Path]]:
-        """The segment files, looked for once: there may be very many."""
-        return all_segment_files(self._archive_dir)
+    def files(self) -> dict[int, list[int]]:
+        """Where the segment files begin, looked for once: there may be very many."""
+        return segment_bases(self._archive_dir)
 
 
 def _length(recording: RecordingDescriptor, limits: _Limits) -> int:

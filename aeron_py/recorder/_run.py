@@ -13,7 +13,7 @@ import msgspec
 from aeron_py._ffi import ffi, lib
 from aeron_py.archive._recorded_position import RecordedPosition
 from aeron_py.archive._segments import DamagedRecordingError, Segments
-from aeron_py.archive.catalog import find_recording, segment_files
+from aeron_py.archive.catalog import find_recording, segment_bases
 from aeron_py.archive.reader import RecordingReader
 from aeron_py.archive.recorded import RecordedBatch
 from aeron_py.archive.recordings import RecordingDescriptor
@@ -164,8 +164,8 @@ class Run:
         length = self.recording.term_buffer_length
         first = self.start & -length
         if bound is None:
-            files = segment_files(self._archive_dir, self.recording.recording_id)
-            bound = max(files) + self.recording.segment_file_length if files else self.start
+            bases = segment_bases(self._archive_dir).get(self.recording.recording_id)
+            bound = bases[-1] + self.recording.segment_file_length if bases else self.start
         return -(-(bound - first) // length), first
 
     def _term_start(self, number: int) -> int:

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from aeron_py.archive.catalog import CATALOG_FILE_NAME, read_catalog
+from aeron_py.archive.catalog import CATALOG_FILE_NAME, read_catalog, segment_name
 from aeron_py.archive.recordings import RecordingDescriptor
 
 __all__ = ["COMMITTED_FILE_NAME", "Committed", "CommittedFile", "read_committed"]
@@ -97,7 +97,7 @@ class CommittedFile:
             return []
         first = recording.segment_file_base_position(before)
         bases = range(first, position, recording.segment_file_length)
-        return [self._directory / f"{recording_id}-{base}.rec" for base in bases]
+        return [self._directory / segment_name(recording_id, base) for base in bases]
 
     def _write(self, data: bytes) -> None:
         path = self._directory / COMMITTED_FILE_NAME

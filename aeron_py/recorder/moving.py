@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aeron_py.archive._lock import running_archive
-from aeron_py.archive.catalog import all_segment_files, read_catalog
+from aeron_py.archive.catalog import read_catalog, segment_bases, segment_name
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.errors import AeronError
 from aeron_py.recorder.hooks import HookError
@@ -63,7 +63,7 @@ def take_away(volumes: Volumes, volume: Volume) -> int | None:
 def _spare(directory: Path, volume: Volume, known: list[Volume]) -> Iterator[tuple[int, int, Path]]:
     """Files that only this volume has, or others that are away: recording id, base position, path."""
     catalog = {each.recording_id: each for each in read_catalog(directory)}
-    segments = all_segment_files(directory)
+    bases = segment_bases(directory)
     here = [each for each in known if not each.away and each.name != volume.name]
     told: dict[int, int] = {}
     for each in known:
@@ -75,7 +75,7 @@ def _spare(directory: Path, volume: Volume, known: list[Volume]) -> Iterator[tup
             continue
         length = recording.segment_file_length
         others = [each.recordings[recording_id] for each in here if recording_id in each.recordings]
-        for base, path in segments.get(recording_id, {}).items():
+        for base in bases.get(recording_id, ()):
             last = base + length
             # What goes on in the open volume is not told by any that has ended.
             goes_on = last > told[recording_id] and (
@@ -83,10 +83,10 @@ def _spare(directory: Path, volume: Volume, known: list[Volume]) -> Iterator[tup
             )
             needed = goes_on or any(first < last and to > base for first, to in others)
             if base < end and last > begin and not needed:
-                yield recording_id, base, path
+                yield recording_id, base, directory / segment_name(recording_id, base)
     for recording_id in volume.journals:
-        for base, path in segments.get(recording_id, {}).items():
-            yield recording_id, base, path
+        for base in bases.get(recording_id, ()):
+            yield recording_id, base, directory / segment_name(recording_id, base)
 
 
 def _read_by_archive(directory: Path) -> dict[int, int]:
@@ -216,4 +216,4 @@ def _files_of(recording: RecordingDescriptor, volume: Volume) -> Iterator[str]:
     first, length = recording.start_position & -recording.term_buffer_length, recording.segment_file_length
     base = first + (begin - first) // length * length
     for each in reversed(range(base, max(end, begin + 1), length)):
-        yield f"{recording.recording_id}-{each}.rec"
+        yield segment_name(recording.recording_id, each)

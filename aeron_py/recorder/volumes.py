@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from aeron_py.archive.catalog import CATALOG_FILE_NAME, all_segment_files, read_catalog
+from aeron_py.archive.catalog import CATALOG_FILE_NAME, read_catalog, segment_bases, segment_name
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.errors import SettingError
 from aeron_py.recorder.config import ArchiveCommands
@@ -190,18 +190,18 @@ class Volumes:
     def files(self, volume: Volume) -> list[str]:
         """The files that hold a volume, relative to the archive directory."""
         catalog = {each.recording_id: each for each in read_catalog(self.directory)}
-        segments = all_segment_files(self.directory)
+        bases = segment_bases(self.directory)
         found = [f"{_FOLDER}/{volume.name}.json", f"{_FOLDER}/{volume.name}.streams", CATALOG_FILE_NAME]
         if (self.directory / KNOWN_FILE_NAME).exists():
             found.append(KNOWN_FILE_NAME)
         for recording_id in volume.journals:
-            found += [path.name for path in segments.get(recording_id, {}).values()]
+            found += [segment_name(recording_id, base) for base in bases.get(recording_id, ())]
         for recording_id, (begin, end) in volume.recordings.items():
             recording = catalog.get(recording_id)
             length = 0 if recording is None else recording.segment_file_length
-            for base, path in segments.get(recording_id, {}).items():
+            for base in bases.get(recording_id, ()):
                 if base < end and base + length > begin:
-                    found.append(path.name)
+                    found.append(segment_name(recording_id, base))
         return found
 
     # -- rotation

@@ -17,7 +17,7 @@ import pytest
 import trio
 
 from aeron_py import AsyncClient, Client, ExclusivePublication, Recovery, SettingError
-from aeron_py.archive.catalog import all_segment_files
+from aeron_py.archive.catalog import segment_bases, segment_files
 from aeron_py.recorder.away import VolumeAwayError
 from aeron_py.recorder.config import ArchiveCommands, RetentionConfig
 from aeron_py.recorder.hooks import HookError
@@ -153,7 +153,7 @@ def playing(session: RemoteSession) -> Iterator[Listeners]:
 
 
 def test_what_is_stored_is_not_here(kept: Kept, player: RecorderClient) -> None:
-    segments = all_segment_files(kept.archive_dir)
+    segments = segment_bases(kept.archive_dir)
     with_files = [each.recording_id in segments for each in recordings(kept.archive_dir, STREAMS[RESTARTS])]
     assert with_files == [False, False, False, False, True]
     assert [each.recording_id in segments for each in recordings(kept.archive_dir, STREAMS[EARLY])] == [False]
@@ -335,7 +335,7 @@ def test_a_volume_of_another_archive(kept: Kept, recorder: Recorder, tmp_path: P
 
 def test_a_get_never_replaces_what_was_recorded_here(kept: Kept, player: RecorderClient) -> None:
     (goes_on,) = recordings(kept.archive_dir, STREAMS[GOES_ON])
-    shared = min(all_segment_files(kept.archive_dir)[goes_on.recording_id].values())
+    shared = min(segment_files(kept.archive_dir, goes_on.recording_id).values())
     before = shared.stat().st_ino
     volume = kept.volumes.known()[3]
     assert (kept.backup / volume.name / shared.name).exists()

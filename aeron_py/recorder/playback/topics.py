@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from aeron_py.archive.catalog import segment_name
 from aeron_py.archive.reader import RecordingReader
 from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.errors import SettingError
@@ -139,7 +140,7 @@ def message_begin(archive_dir: str | os.PathLike[str], recording: RecordingDescr
         end: recorded so far.
     """
     base = position - (position - first_segment(recording)) % recording.segment_file_length
-    path = Path(archive_dir) / f"{recording.recording_id}-{base}.rec"
+    path = Path(archive_dir) / segment_name(recording.recording_id, base)
     try:
         with path.open("rb") as file:
             file.seek(position - base)
