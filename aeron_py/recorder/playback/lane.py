@@ -53,9 +53,8 @@ class Lane:
         self.parts: list[Part] = []
         self.heard = False
         """Whether anybody subscribed when it was looked at last, with a media driver that lived."""
-        self._alias = alias = (f"{PLAYBACK_ALIAS}/{session}/" + "".join(c if c not in "|,?" else "_" for c in topic))[
-            :300
-        ]
+        name = "".join(c if c not in "|,?" else "_" for c in topic)
+        self._alias = alias = f"{PLAYBACK_ALIAS}/{session}/{name}"[:300]
         uri = ChannelUri.parse(channel)
         self._replay_channel = str(uri.with_(alias=alias, sparse=True))
         self._probe: ExclusivePublication | None = None
@@ -173,7 +172,7 @@ class Lane:
         known = {part.session_id for part in self.parts} | {self._probe.session_id if self._probe is not None else None}
         begun = [
             session_id
-            for registration_id, session_id in published_as(counters, self._alias).items()
+            for registration_id, session_id in published_as(counters, self._alias, self.stream_id).items()
             if registration_id > first and session_id not in known
         ]
         for asked_with, session_id in zip(sorted(asked), begun, strict=False):

@@ -23,10 +23,10 @@ def publications(counters: CountersReader) -> dict[tuple[int, int], tuple[int, i
     }
 
 
-def published_as(counters: CountersReader, alias: str) -> dict[int, int]:
-    """What is published on channels with an alias that begins so: sessions by registration, the oldest first."""
-    keys = (each.key for each in counters.list(_PUBLISHER_POSITION) if f"alias={alias}" in each.label)
-    return dict(sorted(_STREAM_KEY.unpack_from(key)[:2] for key in keys))
+def published_as(counters: CountersReader, alias: str, stream_id: int) -> dict[int, int]:
+    """What is published on a stream whose channel has an alias: sessions by registration, the oldest first."""
+    found = (each.key for each in counters.list(_PUBLISHER_POSITION) if f"alias={alias}" in each.label)
+    return dict(sorted(key[:2] for key in map(_STREAM_KEY.unpack_from, found) if key[2] == stream_id))
 
 
 def readers(counters: CountersReader) -> dict[tuple[int, int], int]:
