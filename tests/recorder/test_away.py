@@ -244,7 +244,7 @@ def test_values_with_await(kept: Kept, recorder: Recorder, player: RecorderClien
 def test_values_that_can_not_be_fetched(kept: Kept, recorder: Recorder, player: RecorderClient) -> None:
     kept.broken.touch()
     name = kept.volumes.known()[0].name
-    with Client.connect(recorder.aeron_dir) as client, RecorderClient(client, timeout=3.0) as asking:
+    with Client.connect(recorder.aeron_dir) as client, RecorderClient(client, timeout=8.0) as asking:
         with asking.open_session() as session, pytest.raises(VolumeAwayError, match=f"{name}.*no tape") as raised:
             session.values([EARLY])
         assert raised.value.recovery is Recovery.RETRY
