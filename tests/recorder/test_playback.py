@@ -499,3 +499,5 @@ def test_a_closed_session_does_not_wait_for_the_garbage_collector(
     once()
     with nothing_lives_on():
         once()
+        # What was asked of the archive at the end is forgotten when its answer is there.
+        wait_until(lambda: not (pacer.archive.poll_errors() or pacer.archive._session._calls), TIMEOUT, "answers")
