@@ -23,6 +23,7 @@ from aeron_py.recorder.config import ArchiveCommands, RetentionConfig
 from aeron_py.recorder.hooks import HookError
 from aeron_py.recorder.playback import AsyncRecorderClient, RecorderClient, Session
 from aeron_py.recorder.playback.client import RemoteSession
+from aeron_py.recorder.playback.goals import Goals
 from aeron_py.recorder.playback.topics import Value
 from aeron_py.recorder.service import Recorder
 from aeron_py.recorder.volumes import Volumes
@@ -175,6 +176,24 @@ def test_all_of_it_comes_back(kept: Kept, player: RecorderClient, speed: float |
     with playing(session) as listeners:
         listeners.await_all(kept.sent)
         assert session.controls.waiting is None
+
+
+def test_what_is_away_is_waited_for_though_all_before_it_was_played_just_now(
+    kept: Kept, player: RecorderClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends at any moment, also between two looks: here each look sees what the one before should have seen."""
+    look = Goals.reached.fget
+    assert look is not None
+    seen: dict[Goals, bool] = {}
+
+    def late(goals: Goals) -> bool:
+        before = seen.get(goals, False)
+        seen[goals] = look(goals)
+        return before
+
+    monkeypatch.setattr(Goals, "reached", property(late))
+    with playing(player.open_session(start=format_time(kept.begins[0]), speed="Unlimited")) as listeners:
+        listeners.await_all(kept.sent)
 
 
 def test_in_any_order(kept: Kept, player: RecorderClient) -> None:

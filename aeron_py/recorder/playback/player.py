@@ -132,8 +132,9 @@ class Player(Playhead):
             self._settling = None
         assert self._goals is not None
         self._goals.push()
-        if self._goals.reached:
-            known = self._goals.until_ns
+        known = self._goals.until_ns
+        # What is away and comes next is seen to first, by the next turn if all was played just now.
+        if self._goals.reached and (known == self.end or not self.gate.stands):
             if self.index.is_live and (self.end is None or self.end > self.index.now_ns() - LIVE_LAG):
                 self._tail()
             else:
