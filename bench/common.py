@@ -61,8 +61,6 @@ class Settings:
     pyaeron: bool = True
     """Whether pyaeron can be imported here."""
     quick: bool = False
-    minutes: float = 1.0
-    """How long memory is looked at."""
 
 
 @dataclass

@@ -1,6 +1,6 @@
-"""The recorder: what it costs to have it, beside the archive alone; how many streams it holds; whether it grows.
+"""The recorder: what it costs to have it, beside the archive alone; and how many streams it holds.
 
-``python bench/recorder.py --minutes 15`` measures the last of these only.
+``python bench/recorder.py --minutes 60`` looks whether its memory grows while all comes and goes, which takes its time.
 """
 
 from __future__ import annotations
@@ -287,8 +287,8 @@ def cpu_by_thread(pid: int) -> dict[str, float]:
     return found
 
 
-def memory(minutes: float, tell: Callable[[str], object] = lambda line: None) -> Row:
-    """How memory grows while streams, sessions and volumes come and go, after a time to warm up."""
+def memory(minutes: float) -> float:
+    """MB an hour that memory grows while streams, sessions and volumes come and go, after a time to warm up."""
     with node() as (launched, start):
         recorder = start("10s", "30s")
         with closing(recorder):
@@ -302,12 +302,11 @@ def memory(minutes: float, tell: Callable[[str], object] = lambda line: None) ->
                     if passed >= warm:
                         seen.append((passed / 3600, resident(pid)))
                     fds, threads = (len(list(Path(f"/proc/{pid}/{each}").iterdir())) for each in ("fd", "task"))
-                    tell(f"{passed:5.0f} s: {resident(pid):.1f} MB, {fds} fds, {threads} threads, {answer}")
+                    print(
+                        f"{passed:5.0f} s: {resident(pid):.1f} MB, {fds} fds, {threads} threads, {answer}", flush=True
+                    )
                 recorder.ask("stop")
-        growth = statistics.linear_regression(*zip(*seen, strict=True)).slope if len(seen) > 1 else 0.0
-        row = _figure(f"memory while streams come and go, {minutes:g} min", 0, "MB/h", growth, bound=None)
-        row.details = {"MB": [round(each, 1) for _, each in seen]}
-        return row
+    return statistics.linear_regression(*zip(*seen, strict=True)).slope if len(seen) > 1 else 0.0
 
 
 def run(settings: Settings) -> list[Row]:
@@ -317,7 +316,7 @@ def run(settings: Settings) -> list[Row]:
         with closing(publisher, recorder):
             rows = rate(settings, launched, recorder)
             rows += many(recorder, publisher, QUIET_SECONDS)
-    return [*rows, memory(settings.minutes)]
+    return rows
 
 
 if __name__ == "__main__":
@@ -333,6 +332,5 @@ if __name__ == "__main__":
         roles[sys.argv[1]](*sys.argv[2:])
     else:
         parser = argparse.ArgumentParser(description=__doc__)
-        parser.add_argument("--minutes", type=float, default=15.0, help="how long to look at memory")
-        measured = memory(parser.parse_args().minutes, tell=lambda line: print(line, flush=True))
-        print(f"{measured.what}: {measured.ours:.2f} {measured.unit}")
+        parser.add_argument("--minutes", type=float, default=60.0, help="how long to look at memory")
+        print(f"{memory(parser.parse_args().minutes):.2f} MB an hour")

@@ -32,7 +32,6 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, help="rounds to take the medians of")
     parser.add_argument("--sizes", nargs="+", type=int, help="bytes of a message, in place of 32 288 1024")
-    parser.add_argument("--minutes", type=float, help="how long to look at the recorder's memory")
     parser.add_argument("--no-write", action="store_true", help="only show the tables")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -54,8 +53,6 @@ def measure(options: argparse.Namespace) -> None:
         settings.sizes = tuple(options.sizes)
     if options.rounds:
         settings.rounds = options.rounds
-    if options.minutes:
-        settings.minutes = options.minutes
     about, start, rows = machine(), time.monotonic(), []
     for name in options.only:
         print(f"{name} ...", file=sys.stderr, flush=True)
