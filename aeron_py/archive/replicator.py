@@ -96,7 +96,6 @@ class Replicator:
         self._tell = tell
         self._ends: dict[int, int] = {}
         self._stuck: dict[int, int] = {}
-        self._problems: dict[int, str] = {}
         self._all_begun = False
         self.copies: dict[int, Copied] = {}
         self.at_source = False
@@ -197,11 +196,12 @@ class Replicator:
         goes_on = recording.is_active and (wanted.follow or wanted.live is not None)
         if not goes_on:
             end = self._ends.setdefault(id, end)
+        before = self.copies.get(id)
         self.copies[id] = copy = Copied(
             id, recording_id, recording.stream_id, recording.start_position, position, end, done=False
         )
-        copy.problem = self._problems.get(id)
-        if copy.problem is not None:
+        if before is not None and before.problem is not None:
+            copy.problem = before.problem
             return None
         if recording_id is not None and position >= end and not goes_on:
             copy.done = True
@@ -230,7 +230,7 @@ class Replicator:
             except ReplicationError as error:
                 if not self._lacks(copy, error):
                     raise
-                self._problems[copy.source_recording_id] = copy.problem = error.message
+                copy.problem = error.message
                 self._tell(f"the rest of recording {copy.source_recording_id} can't be copied: {error.message}")
                 return True
             copy.source_position = max(copy.position, copy.source_position)

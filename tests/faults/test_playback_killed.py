@@ -16,7 +16,14 @@ import anyio
 import msgspec
 import pytest
 
-from aeron_py import ArchiveConnectionError, AsyncClient, Client, Subscription, TimedOutError
+from aeron_py import (
+    ArchiveConnectionError,
+    AsyncClient,
+    Client,
+    ExclusivePublication,
+    Subscription,
+    TimedOutError,
+)
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.recorder.config import load
 from aeron_py.recorder.playback import AsyncRecorderClient, RecorderClient, RemoteSession
@@ -77,6 +84,21 @@ def recorder(tmp_path: Path) -> Iterator[tuple[Recorder, Events]]:
         yield started, events
 
 
+@contextlib.contextmanager
+def tailing(recorder: Recorder, topic: str) -> Iterator[tuple[ExclusivePublication, RemoteSession]]:
+    """A publication that is recorded, and a session that tails its topic."""
+    with (
+        Client.connect(recorder.aeron_dir) as client,
+        RecorderClient(client, timeout=TIMEOUT) as asking,
+        client.add_exclusive_publication(f"aeron:ipc?alias={topic}", TOPICS[topic]) as publication,
+    ):
+        publication.await_recorder(TIMEOUT)
+        wait_until(lambda: topic in {each.topic for each in recorder.streams}, TIMEOUT)
+        with asking.open_session(state="tail") as session:
+            wait_until(lambda: topic in session.topics, TIMEOUT)
+            yield publication, session
+
+
 def kill_archive(archive_dir: Path) -> None:
     mark = ArchiveMark.read(archive_dir)
     assert mark is not None
@@ -121,34 +143,24 @@ def test_archive_killed_while_following__the_session_goes_on_with_what_is_record
     Recovers: by itself: the recorder starts its archive again and records the publishers that go on.
     """
     started, events = recorder
-    topic, stream_id = "pubsub:a", TOPICS["pubsub:a"]
     heard: list[int] = []
-    with (
-        Client.connect(started.aeron_dir) as client,
-        RecorderClient(client, timeout=TIMEOUT) as asking,
-        client.add_exclusive_publication(f"aeron:ipc?alias={topic}", stream_id) as publication,
-    ):
-        publication.await_recorder(TIMEOUT)
-        wait_until(lambda: topic in {each.topic for each in started.streams}, TIMEOUT)
-        with asking.open_session(state="tail") as session:
-            wait_until(lambda: topic in session.topics, TIMEOUT)
-            with session.subscribe(topic) as subscription:
-                wait_until(lambda: session.topics[topic].listening, TIMEOUT)
+    with tailing(started, "pubsub:a") as (publication, session), session.subscribe("pubsub:a") as subscription:
+        wait_until(lambda: session.topics["pubsub:a"].listening, TIMEOUT)
 
-                def hear(number: int) -> bool:
-                    heard.extend(_NUMBER.unpack(each)[0] for each in subscription.poll_payloads())
-                    return number in heard
+        def hear(number: int) -> bool:
+            heard.extend(_NUMBER.unpack(each)[0] for each in subscription.poll_payloads())
+            return number in heard
 
-                for turn in range(3):
-                    numbers = range(100 * turn, 100 * turn + 100)
-                    for number in numbers:
-                        send(publication, _NUMBER.pack(number))
-                    wait_until(lambda n=numbers[-1]: hear(n), TIMEOUT, f"{heard[-3:]}")  # type: ignore[misc]
-                    kill_archive(tmp_path)
-                    wait_until(lambda n=turn: len([e for e in events if "waiting: " in e]) > n, TIMEOUT)  # type: ignore[misc]
-                    wait_until(lambda n=turn: len([e for e in events if "running" in e]) > n + 1, TIMEOUT)  # type: ignore[misc]
-                    publication.await_recorder(TIMEOUT)
-                assert session.state == "tail"
+        for turn in range(3):
+            numbers = range(100 * turn, 100 * turn + 100)
+            for number in numbers:
+                send(publication, _NUMBER.pack(number))
+            wait_until(lambda n=numbers[-1]: hear(n), TIMEOUT, f"{heard[-3:]}")  # type: ignore[misc]
+            kill_archive(tmp_path)
+            wait_until(lambda n=turn: len([e for e in events if "waiting: " in e]) > n, TIMEOUT)  # type: ignore[misc]
+            wait_until(lambda n=turn: len([e for e in events if "running" in e]) > n + 1, TIMEOUT)  # type: ignore[misc]
+            publication.await_recorder(TIMEOUT)
+        assert session.state == "tail"
     assert heard == list(range(300))
 
 
@@ -162,35 +174,26 @@ def test_archive_killed_while_beginning_a_replay__nothing_comes_twice(
     Recovers: by itself.
     """
     started, events = recorder
-    topic, stream_id = "pubsub:a", TOPICS["pubsub:a"]
     heard: list[int] = []
-    with (
-        Client.connect(started.aeron_dir) as client,
-        RecorderClient(client, timeout=TIMEOUT) as asking,
-        client.add_exclusive_publication(f"aeron:ipc?alias={topic}", stream_id) as publication,
-    ):
-        publication.await_recorder(TIMEOUT)
-        wait_until(lambda: topic in {each.topic for each in started.streams}, TIMEOUT)
-        with asking.open_session(state="tail") as session:
-            wait_until(lambda: topic in session.topics, TIMEOUT)
-            monkeypatch.setattr(BoundedReplay, "_answered", lambda self: None)
-            with session.subscribe(topic) as subscription:
+    with tailing(started, "pubsub:a") as (publication, session):
+        monkeypatch.setattr(BoundedReplay, "_answered", lambda self: None)
+        with session.subscribe("pubsub:a") as subscription:
 
-                def hear(number: int) -> bool:
-                    heard.extend(_NUMBER.unpack(each)[0] for each in subscription.poll_payloads())
-                    return number in heard
+            def hear(number: int) -> bool:
+                heard.extend(_NUMBER.unpack(each)[0] for each in subscription.poll_payloads())
+                return number in heard
 
-                wait_until(lambda: session.topics[topic].listening, TIMEOUT)
-                for number in range(200):
-                    send(publication, _NUMBER.pack(number))
-                wait_until(lambda: hear(199), TIMEOUT)
-                kill_archive(tmp_path)
-                wait_until(lambda: any("waiting: " in each for each in events), TIMEOUT)
-                monkeypatch.undo()
-                wait_until(lambda: len([each for each in events if "running" in each]) > 1, TIMEOUT)
-                publication.await_recorder(TIMEOUT)
-                send(publication, _NUMBER.pack(200))
-                wait_until(lambda: hear(200), TIMEOUT)
+            wait_until(lambda: session.topics["pubsub:a"].listening, TIMEOUT)
+            for number in range(200):
+                send(publication, _NUMBER.pack(number))
+            wait_until(lambda: hear(199), TIMEOUT)
+            kill_archive(tmp_path)
+            wait_until(lambda: any("waiting: " in each for each in events), TIMEOUT)
+            monkeypatch.undo()
+            wait_until(lambda: len([each for each in events if "running" in each]) > 1, TIMEOUT)
+            publication.await_recorder(TIMEOUT)
+            send(publication, _NUMBER.pack(200))
+            wait_until(lambda: hear(200), TIMEOUT)
     assert heard == list(range(201))
 
 
