@@ -48,6 +48,9 @@ _OFFSET = re.compile(r"([+-])(\d+(?:\.\d+)?)([yMdhms])")
 _STEPS = re.compile(r"[+-]\d+")
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# The calendar's; and what lies within the journal's 64 bits of nanoseconds, with room for sums.
+_YEAR_1, _YEAR_10000 = -62_135_596_800 * 10**9, 253_402_300_800 * 10**9
+_YEAR_1700, _YEAR_2262 = -8_520_336_000 * 10**9, 9_214_646_400 * 10**9
 _TIMES = "write a time like 2026-01-31T13:00:00Z, an offset from now like -3d (units y M d h m s), or Unbounded"
 
 
@@ -60,32 +63,39 @@ def parse_time(value: str | int | datetime | None, now: int | None = None) -> in
         now: what offsets count from, in nanoseconds; None for the clock.
 
     Returns:
-        Nanoseconds since 1970, None for unbounded.
+        Nanoseconds since 1970, None for unbounded. What is before 1700 is 1700, and what is after 2262 is 2262: nothing
+        was recorded then, and a journal could not say so.
 
     Raises:
-        SettingError: it is none of these.
+        SettingError: it is none of these, or not from the years 1 to 9999.
     """
     if value is None or (isinstance(value, str) and value.strip().lower() == UNBOUNDED.lower()):
         return None
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise SettingError(f"{value} has no time zone: add tzinfo=datetime.UTC", operation="time")
-        return (value - _EPOCH) // timedelta(microseconds=1) * 1000
+        return _within((value - _EPOCH) // timedelta(microseconds=1) * 1000, value)
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        return _within(value, value)
     if not isinstance(value, str):
         raise SettingError(f"{value!r:.100} is not a time: {_TIMES}", operation="time")
     text = value.strip()
     try:
         if found := _OFFSET.fullmatch(text):
-            return _moved(time.time_ns() if now is None else now, *found.groups())
+            return _within(_moved(time.time_ns() if now is None else now, *found.groups()), value)
         if found := _RFC3339.fullmatch(text):
-            return _from_rfc3339(found)
+            return _within(_from_rfc3339(found), value)
     except (ValueError, OverflowError) as error:
         raise SettingError(f"{value!r:.100} is not a time: {error}", operation="time") from None
     zoneless = _RFC3339.fullmatch(text + "Z")
     advice = "add its zone, for example Z for UTC" if zoneless else _TIMES
     raise SettingError(f"{value!r:.100} is not a time: {advice}", operation="time")
+
+
+def _within(moment: int, value: object) -> int:
+    if not _YEAR_1 <= moment < _YEAR_10000:
+        raise SettingError(f"{value!r:.100} is not a time: years go from 1 to 9999", operation="time")
+    return max(_YEAR_1700, min(moment, _YEAR_2262))
 
 
 def _from_rfc3339(found: re.Match[str]) -> int:

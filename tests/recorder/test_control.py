@@ -156,6 +156,22 @@ def test_a_session_that_is_refused_leaves_nothing(
     assert len(tracks) == before
 
 
+@pytest.mark.parametrize("far", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("control", ["start", "end", "pos"])
+def test_times_far_away_are_times_like_others(recorder: RecorderClient, control: str, far: str) -> None:
+    with recorder.open_session(topics=[RADAR], **{control: far}) as session:  # type: ignore[arg-type]
+        session.set(**{control: far})  # type: ignore[arg-type]
+        assert session.session_id in {each.session for each in recorder.sessions()}
+
+
+@pytest.mark.parametrize("control", ["start", "end", "pos"])
+def test_a_time_that_no_calendar_has_is_refused_and_leaves_nothing(recorder: RecorderClient, control: str) -> None:
+    for far in ("-99999999999d", "9999-12-31T23:59:59-05:00"):
+        with pytest.raises(SettingError, match="years go from 1 to 9999"):
+            recorder.open_session(**{control: far})  # type: ignore[arg-type]
+    assert recorder.sessions() == []
+
+
 @pytest.mark.parametrize(
     "where", [("aeron:udp", 1), ("aeron:ipc", 1 << 40), ("aeron:ipc", 70_124)], ids=["channel", "stream", "gone"]
 )

@@ -75,6 +75,11 @@ def test_a_time_is_absolute_or_from_now_or_unbounded(written: object, moment: in
         ("-3w", "units y M d h m s"),
         ("-1.5M", "whole numbers"),
         ("-9999y", "years go from"),
+        ("+99999999999d", "years go from 1 to 9999"),
+        ("-99999999999d", "years go from 1 to 9999"),
+        ("9999-12-31T23:59:59-05:00", "years go from 1 to 9999"),
+        ("0001-01-01T00:00:00+05:00", "years go from 1 to 9999"),
+        (10**30, "years go from 1 to 9999"),
         ("+999999999999999999999y", "not a time"),
         ("2024-02-29T01:02:03", "add its zone"),
         ("2024-02-30T01:02:03Z", "day"),
@@ -89,6 +94,16 @@ def test_a_time_is_absolute_or_from_now_or_unbounded(written: object, moment: in
 def test_what_is_no_time_is_an_error_that_says_how_to_write_one(written: object, said: str) -> None:
     with pytest.raises(SettingError, match=said):
         parse_time(written, NOW)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("written", ["0001-01-01T00:00:00Z", "1699-12-31T23:59:59Z", "-400y", -(10**19)])
+def test_what_is_before_all_that_a_journal_can_say_is_the_first_that_it_can(written: str | int) -> None:
+    assert parse_time(written, NOW) == at("1700-01-01T00:00:00+00:00")
+
+
+@pytest.mark.parametrize("written", ["9999-12-31T23:59:59Z", "2262-01-01T00:00:00.1Z", "+400y", 10**19])
+def test_what_is_after_all_that_a_journal_can_say_is_the_last_that_it_can(written: str | int) -> None:
+    assert parse_time(written, NOW) == at("2262-01-01T00:00:00+00:00")
 
 
 @given(st.integers(0, 4 * 10**18))

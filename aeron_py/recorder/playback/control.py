@@ -379,9 +379,14 @@ class ControlServer(Closing):
             channel=limits.channel if body.channel is None else body.channel,
             away=self._away,
         )
+        try:
+            opened = messages.Opened(session=session.session_id, controls=session.controls, topics=session.topics)
+        except BaseException:
+            session.close()  # nobody hears of it
+            raise
         self._sessions[session.session_id] = session, owner
         self._seen[session.session_id] = time.monotonic()
-        return messages.Opened(session=session.session_id, controls=session.controls, topics=session.topics)
+        return opened
 
     def _set(self, session: Session, body: messages.Set) -> Controls:
         for name in ("loop", "start", "end", "speed", "pos", "state"):
