@@ -27,6 +27,11 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(
+                    problem="a list or a mapping can't be a key: put a text with braces or brackets in quotes",
+                    problem_mark=key.start_mark,
+                )
             if key.value in keys and key.tag != "tag:yaml.org,2002:merge":
                 raise yaml.MarkedYAMLError(
                     problem=f"the key {key.value!r} stands twice: keep one", problem_mark=key.start_mark

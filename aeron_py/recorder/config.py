@@ -376,7 +376,11 @@ def load(source: str | os.PathLike[str]) -> RecorderConfig:
     if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
         return build(parse_yaml(source, "configuration"), RecorderConfig, "configuration")
     path = Path(source)
-    return build(parse_yaml(path.read_text("utf-8"), str(path)), RecorderConfig, str(path))
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise SettingError(f"byte {error.start} is not UTF-8: save the file as such", operation=str(path)) from None
+    return build(parse_yaml(text, str(path)), RecorderConfig, str(path))
 
 
 def example() -> str:

@@ -73,6 +73,9 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = None
 
     def __post_init__(self) -> None:
+        for name, globs in (("protocol", self.protocols), ("topic", self.topics)):
+            if not globs:
+                raise SettingError(f"{name}: none is listed, so nothing matches; leave it out for all", operation=name)
         for protocol in self.protocols:
             if protocol not in PROTOCOLS and not any(matches(protocol, known) for known in PROTOCOLS):
                 near = difflib.get_close_matches(protocol, PROTOCOLS, 1)
@@ -81,6 +84,13 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         for topic in self.topics:
             if not topic:
                 raise SettingError("a topic is empty: write ** for all", operation="rule")
+            protocol, colon, rest = topic.partition(":")
+            if colon and protocol in PROTOCOLS and any(matches(each, protocol) for each in self.protocols):
+                raise SettingError(
+                    f"no topic begins with its protocol, as {topic!r} does: write {{protocol: {protocol}, "
+                    f"topic: {rest!r}}}",
+                    operation="rule",
+                )
             _matcher(topic)
 
     @property

@@ -37,6 +37,8 @@ _log = logging.getLogger("aeron_py.recorder")
 
 _SOON = 0.01
 _LOOK_WHOLE = 0.5
+_CHECK_EVERY = 1.0
+"""Seconds between two looks whether all is there, however seldom new streams are looked for."""
 """Seconds after which it looks what came and went, though nobody told that anything came: what goes is in no hurry."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _STEADY = 1.0
@@ -254,18 +256,21 @@ class Recorder:
             told = select.poll()
             for fd in (archive._session.fd, news, self._wake):
                 told.register(fd, select.POLLIN)
-            discovered = False
+            discovered, woken, due, busy = False, True, 0.0, False
             interval = self.config.look_interval
             calm = interval if self.config.sample_interval > interval else max(interval, _LOOK_WHOLE)
             while True:
                 with contextlib.suppress(BlockingIOError):
                     os.eventfd_read(news)
-                busy = recording.step(discover=not discovered) if recording is not None else False
+                woken = woken or busy or time.monotonic() >= due
+                busy = recording.step(discover=woken and not discovered) if recording is not None else False
                 if recording is not None and self.config.poll_interval == 0:
                     discovered = True
                 self._check(client, archive)
                 # The archive's signals come on a descriptor, too, so that what is armed is in the journal at once.
-                told.poll(1000 * (min(_SOON, interval) if busy else calm))
+                if woken:
+                    due = time.monotonic() + calm
+                woken = bool(told.poll(1000 * min(min(_SOON, interval) if busy else calm, _CHECK_EVERY)))
                 if self._stopping.is_set():
                     break
             self._say("stopping")

@@ -28,6 +28,7 @@ _BYTES: dict[str, int] = {
     "KB": 1000,
     **{f"{unit}iB": 1024**power for power, unit in enumerate("KMGT", 1)},
 }
+_LARGEST = 2**62
 _PART = re.compile(r"(\d+(?:\.\d+)?)([a-zA-Z]+)")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([a-zA-Z]*)")
 
@@ -71,15 +72,21 @@ def parse_size(value: str | int) -> int:
             of 1000.
 
     Raises:
-        SettingError: it is none, or negative.
+        SettingError: it is none, negative, or more than 4 EiB.
     """
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
+        return _fitting(value, value)
     found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
     if not found or found[2] not in _BYTES:
         raise SettingError(f"{value!r:.100} is not a size: write for example 65536, 64k, 128MB, 1GiB", operation="size")
     unit = _BYTES[found[2]]
-    return round(float(found[1]) * unit) if "." in found[1] else int(found[1]) * unit
+    return _fitting(round(float(found[1]) * unit) if "." in found[1] else int(found[1]) * unit, value)
+
+
+def _fitting(size: int, value: object) -> int:
+    if size > _LARGEST:
+        raise SettingError(f"{value!r:.100} is more than {format_size(_LARGEST)}", operation="size")
+    return size
 
 
 def format_duration(seconds: float) -> str:

@@ -116,6 +116,14 @@ WRONG = [
     ({"rules": [{"policy": "keep"}]}, "rules[0].policy: 'keep' is not valid: it is save_all or drop_all"),
     ({"rules": [{"policy": "save_al"}]}, "rules[0].policy: 'save_al' is not valid: did you mean save_all?"),
     ({"rules": [{}, {"protocol": "pubsb"}]}, "rules[1]: no protocol matches 'pubsb': did you mean pubsub?"),
+    ({"rules": [{"topic": []}]}, "rules[0]: topic: none is listed, so nothing matches; leave it out for all"),
+    ({"rules": [{"protocol": []}]}, "rules[0]: protocol: none is listed, so nothing matches"),
+    (
+        {"rules": [{"topic": ["camera", "pubsub:lidar/*"]}]},
+        "rules[0]: no topic begins with its protocol, as 'pubsub:lidar/*' does: write {protocol: pubsub, topic: 'lid",
+    ),
+    ({"flush_frequency": "5000000000GiB"}, "flush_frequency: '5000000000GiB' is more than 4194304TiB"),
+    ({"image_frequency": 2**63}, "image_frequency: 9223372036854775808 is more than 4194304TiB"),
     ({"rules": [{"max_age": "10x"}]}, "rules[0].max_age: '10x': no unit of time is called 'x'"),
     ({"rules": [{"max_bytes": "10x"}]}, "rules[0].max_bytes: '10x' is not a size"),
     ({"poll_interval": "soon"}, "poll_interval: 'soon' is not a duration"),
@@ -176,11 +184,20 @@ def test_all_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
         ("\n", "configuration: a mapping of archive_dir, .* must stand here, not nothing"),
         ("- x\n", "configuration: a mapping of archive_dir, .* must stand here, not list"),
         ("archive_dir: \x00\n", "configuration"),
+        ("archive_dir: {{ DIR }}\n", "configuration:1:15: a list or a mapping can't be a key: put a text with braces"),
+        ("archive_dir: x\n? [a, b]\n: 5\n", "configuration:2:3: a list or a mapping can't be a key"),
     ],
 )
 def test_what_is_not_yaml_is_named_with_its_line(text: str, said: str) -> None:
     with pytest.raises(SettingError, match=said):
         load(text)
+
+
+def test_a_file_that_is_not_utf8_is_named_with_the_place(tmp_path: Path) -> None:
+    path = tmp_path / "latin.yaml"
+    path.write_bytes(b"archive_dir: caf\xe9\nrules: [{}]\n")
+    with pytest.raises(SettingError, match=r"latin\.yaml: byte 16 is not UTF-8"):
+        load(path)
 
 
 def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from aeron_py import ArchiveServer, Client, ExclusivePublication
 from aeron_py.archive.mark import ArchiveMark
@@ -111,6 +112,20 @@ def test_the_archive_is_killed_again_and_again(tmp_path: Path) -> None:
     told = [(begin, end) for _, begin, end in history(tmp_path)[TOPIC] if begin < end]
     assert told == [(64 * turn, 64 * turn + 64) for turn in range(TURNS)]
     assert no_storm(said, TURNS)
+
+
+def test_who_looks_seldom_for_streams_notices_all_the_same_that_its_archive_is_gone(tmp_path: Path) -> None:
+    said = Events()
+    config = replace(configured(tmp_path), poll_interval=40 * 86400.0)
+    with Recorder(config, on_event=said.append) as recorder:
+        recorder.wait_running(TIMEOUT)
+        mark = ArchiveMark.read(tmp_path)
+        assert mark is not None
+        os.kill(mark.pid, signal.SIGKILL)
+        wait_until(lambda: recorder.state is RecorderState.WAITING, TIMEOUT)
+        wait_until(lambda: recorder.state is RecorderState.RUNNING, TIMEOUT)
+    assert no_storm(said, 1)
+    assert said[-1] == "stopping"
 
 
 def test_the_driver_is_killed_and_its_archive_with_it_again_and_again(tmp_path: Path) -> None:
