@@ -28,6 +28,7 @@ from aeron_py.archive.mark import ArchiveMark
 from aeron_py.recorder.config import load
 from aeron_py.recorder.playback import AsyncRecorderClient, RecorderClient, RemoteSession
 from aeron_py.recorder.playback.bounded import BoundedReplay
+from aeron_py.recorder.playback.lanes import Lanes
 from aeron_py.recorder.service import Recorder, RecorderState
 from tests.recorder.recorders import TIMEOUT, Events, Process, configured, history
 from tests.streams import send
@@ -35,6 +36,7 @@ from tests.waiting import wait_until
 
 TOPICS = {"pubsub:a": 10, "pubsub:b": 11, "log:c": 12}
 _NUMBER = struct.Struct("<i")
+_PUBLISHER_LIMIT, _PUBLISHER_POSITION = 1, 12  # types of counters
 pytestmark = pytest.mark.filterwarnings("ignore:an archive was killed:RuntimeWarning")
 
 
@@ -195,6 +197,100 @@ def test_archive_killed_while_beginning_a_replay__nothing_comes_twice(
             send(publication, _NUMBER.pack(200))
             wait_until(lambda: hear(200), TIMEOUT)
     assert heard == list(range(201))
+
+
+class SlowReader:
+    """Of what a session at Unlimited plays of one topic, in as much room as there is between it and the archive.
+
+    Args:
+        client: on the recorder's media driver.
+        subscription: of the topic.
+    """
+
+    def __init__(self, client: Client, subscription: Subscription) -> None:
+        self._client, self._subscription = client, subscription
+        self.numbers: list[int] = []
+
+    def hear(self) -> int:
+        """Read a little; up to which position of the replay."""
+        self.numbers += [_NUMBER.unpack_from(each)[0] for each in self._subscription.poll_payloads(10)]
+        return max((each.position for each in self._subscription.images), default=0)
+
+    def highest(self, type_id: int) -> int:
+        """What counters of the stream say at most."""
+        stream = f" {self._subscription.stream_id} "
+        return max(each.value for each in self._client.counters.list(type_id) if stream in each.label)
+
+    def is_behind(self) -> bool:
+        """Whether the archive can publish nothing more before something is read."""
+        return self.highest(_PUBLISHER_POSITION) >= self.highest(_PUBLISHER_LIMIT)
+
+
+@contextlib.contextmanager
+def slowly_read(recorder: Recorder, archive_dir: Path, count: int) -> Iterator[SlowReader]:
+    """So many messages, of which a little was read, and as much more as there is room for was published."""
+    with Client.connect(recorder.aeron_dir) as client, RecorderClient(client, timeout=TIMEOUT) as asking:
+        record(client, archive_dir, count, 400)
+        with (
+            asking.open_session(speed="Unlimited", topics=["pubsub:a"]) as session,
+            session.subscribe("pubsub:a") as subscription,
+        ):
+            reader = SlowReader(client, subscription)
+            wait_until(lambda: session.topics["pubsub:a"].listening, TIMEOUT)
+            session.state = "play"
+            wait_until(lambda: reader.hear() > 0, TIMEOUT)
+            wait_until(reader.is_behind, TIMEOUT)
+            yield reader
+
+
+def test_archive_killed_while_a_reader_reads_on__nothing_comes_twice(
+    recorder: tuple[Recorder, Events], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sees: nothing but a pause.
+
+    Kept: each message comes once, also what is read, and cleared by the media driver, while the recorder looks at what
+    the archive has published.
+    Recovers: by itself.
+    """
+    started, events = recorder
+    looking, read_up, look = threading.Event(), threading.Event(), Lanes._whole_end
+    monkeypatch.setattr(
+        Lanes, "_whole_end", lambda *arguments: (looking.set(), read_up.wait(TIMEOUT), look(*arguments))[2]
+    )
+    with slowly_read(started, tmp_path, 4000) as reader:
+        kill_archive(tmp_path)
+        assert looking.wait(TIMEOUT)
+        end = reader.highest(_PUBLISHER_POSITION)
+        wait_until(lambda: reader.hear() == end, TIMEOUT)
+        wait_until(lambda: reader.highest(_PUBLISHER_LIMIT) > end, TIMEOUT, "what was read is cleared")
+        assert 0 < len(reader.numbers) < 4000
+        read_up.set()
+        wait_until(lambda: (reader.hear(), reader.numbers[-1] == 3999)[1], TIMEOUT)
+    assert reader.numbers == list(range(4000))
+    assert any("waiting: " in each for each in events)
+
+
+def test_archive_killed_twice_while_a_reader_rests__all_comes_in_order(
+    recorder: tuple[Recorder, Events], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sees: nothing but a pause.
+
+    Kept: each message comes once, in order: what an archive published that is dead now before what comes next.
+    Recovers: by itself.
+    """
+    started, events = recorder
+    turns, look = list[Lanes](), Lanes.look_at_counters
+    monkeypatch.setattr(Lanes, "look_at_counters", lambda lanes: (turns.append(lanes), look(lanes))[1])
+    with slowly_read(started, tmp_path, 1000) as reader:
+        for turn in (1, 2):
+            kill_archive(tmp_path)
+            wait_until(lambda n=turn: len([each for each in events if "waiting: " in each]) == n, TIMEOUT)  # type: ignore[misc]
+            wait_until(lambda n=turn: len([each for each in events if "running" in each]) > n, TIMEOUT)  # type: ignore[misc]
+        turns.clear()
+        wait_until(lambda: len(turns) > 50, TIMEOUT, "the session is worked on")
+        assert len(reader.numbers) < 1000
+        wait_until(lambda: (reader.hear(), reader.numbers[-1] == 999)[1], TIMEOUT)
+    assert reader.numbers == list(range(1000))
 
 
 def test_archive_killed_while_asking_a_recorder__the_call_waits(

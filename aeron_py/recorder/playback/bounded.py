@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aeron_py._pending import PendingAdd
     from aeron_py.archive._call import Call
     from aeron_py.counters import Counter
+    from aeron_py.recorder.playback.positions import Stream
 
 __all__ = ["BoundedReplay", "Stage"]
 
@@ -71,7 +72,8 @@ class BoundedReplay:
         self.correlation_id = -1
         self._replay_id: int | None = None
         self._closing: tuple[int, int] | None = None
-        self._sent: tuple[int, int] | None = None
+        self.published: tuple[int, int] | None = None
+        """Its publication, once it was found: counter and registration of its position."""
         self._given_up: set[int] = set()
 
     def failed(self, error: AeronError) -> None:
@@ -142,12 +144,16 @@ class BoundedReplay:
         """Of the replay, None before the archive has told."""
         return None if self._replay_id is None else signed_32_bits(self._replay_id)
 
-    def found(self, publications: dict[tuple[int, int], tuple[int, int]]) -> None:
+    @property
+    def played_as(self) -> Stream:
+        """The session and the stream of its replay."""
+        return self.session_id, self._stream_id
+
+    def found(self, publications: dict[Stream, tuple[int, int]]) -> None:
         """Look for its publication among counters, by session and stream: counter and registration."""
-        session_id = self.session_id
-        found = None if session_id is None else publications.get((session_id, self._stream_id))
+        found = publications.get(self.played_as)
         if found is not None and self.stage is Stage.FINDING:
-            self._sent = found
+            self.published = found
             self.stage = Stage.RUNNING
 
     # -- how it ends
@@ -213,7 +219,7 @@ class BoundedReplay:
             self._given_up.add(self.session_id)
         self._forget_replay()
 
-    def is_leaving(self, publications: Container[tuple[int, int]]) -> bool:
+    def is_leaving(self, publications: Container[Stream]) -> bool:
         """Whether a replay that was stopped is still there for the media driver, by session and stream."""
         self._given_up = {each for each in self._given_up if (each, self._stream_id) in publications}
         return bool(self._given_up)
@@ -233,5 +239,5 @@ class BoundedReplay:
 
     def _forget_replay(self) -> None:
         self._replay_id = None
-        self._sent = None
+        self.published = None
         self.correlation_id = -1

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aeron_py.counters import CountersReader
     from aeron_py.publication import ExclusivePublication
     from aeron_py.recorder.entries import StreamInfo
+    from aeron_py.recorder.playback.positions import Stream
 
 __all__ = ["PLAYBACK_ALIAS", "Lane"]
 
@@ -178,7 +179,7 @@ class Lane:
         for asked_with, session_id in zip(sorted(asked), begun, strict=False):
             asked[asked_with].began_unanswered(session_id)
 
-    def info(self, publications: Container[tuple[int, int]]) -> TopicInfo:
+    def info(self, publications: Container[Stream]) -> TopicInfo:
         """What it is, for those who ask.
 
         Args:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from aeron_py.errors import AeronError, ArchiveError
 from aeron_py.recorder.playback.bounded import Stage
 from aeron_py.recorder.playback.lane import Lane
+from aeron_py.recorder.playback.pacer import FOREVER, Pacer, Track
 from aeron_py.recorder.playback.part import Part
-from aeron_py.recorder.playback.positions import publications, readers, recorded
+from aeron_py.recorder.playback.positions import Stream, publications, readers, recorded
 from aeron_py.recorder.playback.recordings import Recordings
 from aeron_py.recorder.playback.topics import TopicFilter
 from aeron_py.recorder.playback.whole import whole_up_to
@@ -20,7 +21,6 @@ from aeron_py.recorder.playback.whole import whole_up_to
 if TYPE_CHECKING:
     from aeron_py.recorder.entries import Image, StreamInfo
     from aeron_py.recorder.playback.gate import Gate
-    from aeron_py.recorder.playback.pacer import Pacer, Track
     from aeron_py.recorder.playback.topics import TopicInfo
     from aeron_py.recorder.timeindex import TimeIndex
 
@@ -156,8 +156,7 @@ class Lanes:
         read = readers(self._pacer.client.counters)
         for lane in lanes:
             for part in lane.parts:
-                session_id = part.session_id
-                if session_id is not None and read.get((session_id, lane.stream_id), part.position) < part.position:
+                if read.get(part.played_as, part.position) < part.position:
                     return False
         return True
 
@@ -193,26 +192,45 @@ class Lanes:
 
     def lost(self) -> None:
         """The archive is gone, and all replays with it."""
-        try:
+        with contextlib.suppress(AeronError):  # of the media driver, which may be gone, too
             counters = self._pacer.client.counters
             for lane in self:
                 lane.find_unanswered(counters)
-            published, read = publications(counters), readers(counters)
-        except AeronError:
-            published, read = {}, {}  # and the media driver
+            published = publications(counters)
+            for part in self.parts:
+                part.found(published)
         for lane in self:
             lane.heard = lane.listening or lane.heard
+        ends = self._whole_ends()
         for part in self.parts:
-            part.found(published)
-            part.lost(read, self._whole)
+            part.lost(ends.get(part, part.sent))
         self.recordings.forget_all()
 
-    def _whole(self, part: Part, registration_id: int, tail: int, read: int | None) -> int:
-        directory, term_length = (
-            self._pacer.client.aeron_dir,
-            self.recordings.find(part.recording_id).term_buffer_length,
-        )
-        return whole_up_to(directory, registration_id, term_length, part.begun, tail, read)
+    def _whole_ends(self) -> dict[Part, int]:
+        """Up to where the publications of replays are whole, to which nobody publishes any more."""
+        ends: dict[Part, int] = {}
+        asked = [part for part in self.parts if part.published is not None]
+        read = self._read()
+        while asked:
+            for part in asked:
+                ends.pop(part, None)
+                with contextlib.suppress(AeronError, OSError):
+                    ends[part] = self._whole_end(part, read.get(part.played_as))
+            # Subscribers read on meanwhile, and what they have read is cleared: look again where they came further.
+            read = self._read()
+            asked = [part for part in asked if ends.get(part, FOREVER) < read.get(part.played_as, 0)]
+        return ends
+
+    def _whole_end(self, part: Part, read: int | None) -> int:
+        assert part.published is not None
+        term_length = self.recordings.find(part.recording_id).term_buffer_length
+        return whole_up_to(self._pacer.client.aeron_dir, part.published[1], term_length, part.begun, part.sent, read)
+
+    def _read(self) -> dict[Stream, int]:
+        try:
+            return readers(self._pacer.client.counters)
+        except AeronError:  # the media driver is gone, too
+            return {}
 
     def restore(self, cursors: Mapping[int, int], heard: Container[str]) -> None:
         """Be as lanes were that another media driver had."""
@@ -253,7 +271,7 @@ class Lanes:
 
     # -- elsewhere
 
-    def seek(self, image: Image, read: dict[tuple[int, int], int]) -> None:
+    def seek(self, image: Image, read: dict[Stream, int]) -> None:
         """Play what comes after a time next.
 
         Args:
@@ -267,7 +285,7 @@ class Lanes:
             self._track.raise_to(part.slot, part.cursor)
         self._await_stopped()
 
-    def read_up(self) -> dict[tuple[int, int], int]:
+    def read_up(self) -> dict[Stream, int]:
         """Give subscribers a moment to read what was published; how far they are."""
         deadline = time.monotonic() + _READ_AT_MOST
         while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Container
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from aeron_py.errors import AeronError, UnknownRecordingError
@@ -13,13 +13,12 @@ from aeron_py.recorder.playback.pacer import Pacer, Track
 
 if TYPE_CHECKING:
     from aeron_py.recorder.entries import Image, StreamInfo
+    from aeron_py.recorder.playback.positions import Stream
     from aeron_py.recorder.playback.recordings import Recordings
 
 __all__ = ["Part"]
 
 _RETRY = 0.5
-
-Whole = Callable[["Part", int, int, int | None], int]
 
 
 class Part(BoundedReplay):
@@ -103,9 +102,9 @@ class Part(BoundedReplay):
     @property
     def sent(self) -> int:
         """Up to where its replay has published it."""
-        if self._sent is not None:
+        if self.published is not None:
             with contextlib.suppress(AeronError):  # as far as was seen, when the media driver is gone
-                self._sent_seen = max(self._sent_seen, self._pacer.client.counters.value(*self._sent) or 0)
+                self._sent_seen = max(self._sent_seen, self._pacer.client.counters.value(*self.published) or 0)
         return max(self.cursor, self._sent_seen)
 
     def position_in(self, image: Image) -> int:
@@ -137,7 +136,7 @@ class Part(BoundedReplay):
 
     # -- its replay
 
-    def seek(self, position: int, read: dict[tuple[int, int], int]) -> None:
+    def seek(self, position: int, read: dict[Stream, int]) -> None:
         """Play from a position next; what runs is stopped.
 
         Args:
@@ -218,9 +217,9 @@ class Part(BoundedReplay):
         self.stage = Stage.DONE
 
     def _end(self) -> None:
-        assert self._sent is not None
+        assert self.published is not None
         sent, stop = self.sent, self.stop
-        if self._pacer.client.counters.value(*self._sent) is None:
+        if self._pacer.client.counters.value(*self.published) is None:
             # The archive gave it up, since all who listened were gone for a moment.
             self.cursor = sent
             self._let_go_of_counter()
@@ -236,11 +235,10 @@ class Part(BoundedReplay):
         self._drained_at = self.cursor if self.cut_at is None else self.cut_at
         self.stage = Stage.DRAINING
 
-    def drained(self, readers: dict[tuple[int, int], int]) -> None:
+    def drained(self, readers: dict[Stream, int]) -> None:
         """Look whether all subscribers have read it, at their positions by session and stream."""
-        session_id = self.session_id
-        if self.stage in (Stage.DRAINING, Stage.LEFT) and session_id is not None:
-            position = readers.get((session_id, self._stream_id))
+        if self.stage in (Stage.DRAINING, Stage.LEFT) and self.session_id is not None:
+            position = readers.get(self.played_as)
             if position is None or position >= self._drained_at:
                 if position is None:
                     self._give_up()
@@ -248,19 +246,12 @@ class Part(BoundedReplay):
                     self._forget_replay()
                 self.stage = Stage.DONE if self.stage is Stage.DRAINING else Stage.IDLE
 
-    def lost(self, read: dict[tuple[int, int], int], whole: Whole) -> None:
+    def lost(self, end: int) -> None:
         """The archive is gone, and its replay with it: go on after what that has published.
 
         Args:
-            read: how far subscribers are, see :func:`readers`.
-            whole: tells up to where a publication is whole: from the part, its registration, the position it told last,
-                and how far its subscribers are.
+            end: the position up to which its publication is whole.
         """
-        published, session_id = self._sent, self.session_id
-        end = self.sent
-        if published is not None and session_id is not None:
-            with contextlib.suppress(AeronError, OSError):
-                end = whole(self, published[1], end, read.get((session_id, self._stream_id)))
         if self._adding is not None:
             self._adding.cancel()
         self._let_go_of_counter()
@@ -271,16 +262,17 @@ class Part(BoundedReplay):
         if self.stage is not Stage.STOPPING and self.stage is not Stage.IDLE:
             self.cursor = end
         self.limit = self.cursor
-        self._sent, self._drained_at = None, end
-        self.stage = Stage.IDLE if published is None else Stage.LEFT
+        if self.stage is Stage.LEFT:
+            return
+        self.stage = Stage.IDLE if self.published is None else Stage.LEFT
+        self.published, self._drained_at = None, end
 
-    def read_up(self, read: dict[tuple[int, int], int]) -> bool:
+    def read_up(self, read: dict[Stream, int]) -> bool:
         """Whether a replay runs, and all that it may publish now was read by those who listen."""
-        session_id = self.session_id
-        if self.stage is not Stage.RUNNING or session_id is None or self._counter is None:
+        if self.stage is not Stage.RUNNING or self._counter is None:
             return False
         limit = self._counter.value
-        return self.sent >= limit and read.get((session_id, self._stream_id), limit) >= limit
+        return self.sent >= limit and read.get(self.played_as, limit) >= limit
 
     def let_end(self) -> None:
         """For good: what was published up to now still reaches its subscribers, if nothing more is under way."""

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aeron_py.counters import CountersReader
 
-__all__ = ["publications", "published_as", "readers", "recorded"]
+__all__ = ["Stream", "publications", "published_as", "readers", "recorded"]
+
+Stream = tuple[int | None, int]
+"""A session, None while it is not known, and a stream."""
 
 _PUBLISHER_POSITION, _SUBSCRIBER_POSITION, _RECORDING_POSITION = 12, 4, 100
 _STREAM_KEY = struct.Struct("<qii")  # registration id, session id, stream id
 _RECORDING_KEY = struct.Struct("<qi")  # recording id, session id
 
 
-def publications(counters: CountersReader) -> dict[tuple[int, int], tuple[int, int]]:
+def publications(counters: CountersReader) -> dict[Stream, tuple[int, int]]:
     """What is published, by session and stream: counter and registration of its position."""
     return {
         _STREAM_KEY.unpack_from(each.key)[1:]: (each.counter_id, each.registration_id)
@@ -29,9 +32,9 @@ def published_as(counters: CountersReader, alias: str, stream_id: int) -> dict[i
     return dict(sorted(key[:2] for key in map(_STREAM_KEY.unpack_from, found) if key[2] == stream_id))
 
 
-def readers(counters: CountersReader) -> dict[tuple[int, int], int]:
+def readers(counters: CountersReader) -> dict[Stream, int]:
     """How far the slowest subscriber is, by session and stream."""
-    found: dict[tuple[int, int], int] = {}
+    found: dict[Stream, int] = {}
     for each in counters.list(_SUBSCRIBER_POSITION):
         _, session_id, stream_id = _STREAM_KEY.unpack_from(each.key)
         found[session_id, stream_id] = min(each.value, found.get((session_id, stream_id), each.value))

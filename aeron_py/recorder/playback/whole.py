@@ -21,6 +21,9 @@ def whole_up_to(
     A publisher claims room, copies, and sets the length of a frame at the end; then it moves the tail. So when it died,
     the tail may be after what is whole, or before.
 
+    The media driver clears what all have read, also while this looks: when they have come further than the position
+    that is returned, look again.
+
     Args:
         aeron_dir: of its media driver, which lives.
         registration_id: of the publication; its log buffer is called so.
@@ -34,15 +37,25 @@ def whole_up_to(
         OSError: the log buffer is gone.
     """
     position = max(begin, read or 0, max(tail, read or 0) & -term_length)
-    end = (position & -term_length) + term_length
     with (Path(aeron_dir) / "publications" / f"{registration_id}.logbuffer").open("rb") as file:
-        term = position // term_length % _TERMS
-        file.seek(term * term_length + position % term_length)
-        data = file.read(end - position)
+        term_id = None
+        while True:
+            offset = position % term_length
+            file.seek(position // term_length % _TERMS * term_length + offset)
+            length, term_id = _whole(file.read(term_length - offset), offset, term_id)
+            position += length
+            if length == 0 or position % term_length:
+                return position
+            term_id = None if term_id is None else term_id + 1
+
+
+def _whole(data: bytes, offset: int, term_id: int | None) -> tuple[int, int | None]:
+    """How many bytes at an offset of a term are whole frames, and the id of the term; of that one only, if given."""
     at = 0
     while at + _FRAME.size <= len(data):
-        length, *_, offset, _, _, _ = _FRAME.unpack_from(data, at)
-        if length <= 0 or offset != (position + at) % term_length:
+        length, *_, found, _, _, frame_term_id = _FRAME.unpack_from(data, at)
+        if length <= 0 or found != offset + at or frame_term_id != (frame_term_id if term_id is None else term_id):
             break
+        term_id = frame_term_id
         at += length + 31 & -32
-    return position + at
+    return at, term_id
