@@ -38,11 +38,13 @@ def replicate(
     source: Annotated[
         str,
         typer.Argument(
-            help="Where the other archive takes requests: aeron:udp?endpoint=10.0.0.1:8010.", callback=a_channel
+            help="Where the other archive takes requests: aeron:udp?endpoint=10.0.0.1:8010.",
+            metavar="CHANNEL",
+            callback=a_channel,
         ),
     ],
     recording_ids: Annotated[
-        list[int] | None, typer.Argument(help="The recordings there. By default all.", metavar="[ID]...")
+        list[int] | None, typer.Argument(help="The recordings there. By default all.", metavar="ID")
     ] = None,
     source_stream_id: Annotated[
         int, typer.Option("--source-stream-id", help="The stream id there.", **STREAM_IDS)
@@ -52,7 +54,11 @@ def replicate(
     follow: Annotated[bool, typer.Option("--follow", help="Follow recordings that go on, until they stop.")] = False,
     live: Annotated[
         str | None,
-        typer.Option("--live", help="The same, then go on from the live stream itself: a destination to join it by."),
+        typer.Option(
+            "--live",
+            help="The same, then go on from the live stream itself: a destination to join it by.",
+            callback=a_channel,
+        ),
     ] = None,
     archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
     aeron_dir: AeronDir = None,

@@ -26,12 +26,15 @@ _SORTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 }
 _KEYS = "r rate  l lag  p position  s stream  q quit"
 _NARROW = 100
+_LONGEST = 86400.0
 
 
 def top(
     aeron_dir: AeronDir = None,
     archive_dir: ArchiveDir = DEFAULT_ARCHIVE_DIR,
-    interval: Annotated[float, typer.Option("--interval", help="Seconds between two looks.", min=0.05)] = 1.0,
+    interval: Annotated[
+        float, typer.Option("--interval", help="Seconds between two looks.", min=0.05, max=_LONGEST)
+    ] = 1.0,
     once: Annotated[
         bool, typer.Option("--once", help="Look twice, an interval apart, print what there is and end.")
     ] = False,

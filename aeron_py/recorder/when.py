@@ -71,20 +71,20 @@ def parse_time(value: str | int | datetime | None, now: int | None = None) -> in
     """
     if value is None or (isinstance(value, str) and value.strip().lower() == UNBOUNDED.lower()):
         return None
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise SettingError(f"{value} has no time zone: add tzinfo=datetime.UTC", operation="time")
-        return _within((value - _EPOCH) // timedelta(microseconds=1) * 1000, value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return _within(value, value)
-    if not isinstance(value, str):
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise SettingError(f"{value} has no time zone: add tzinfo=datetime.UTC", operation="time")
+    if isinstance(value, bool) or not isinstance(value, str | int | datetime):
         raise SettingError(f"{value!r:.100} is not a time: {_TIMES}", operation="time")
-    text = value.strip()
+    text = value.strip() if isinstance(value, str) else ""
     try:
+        if isinstance(value, datetime):
+            return _within((value - _EPOCH) // timedelta(microseconds=1) * 1000)
+        if isinstance(value, int):
+            return _within(value)
         if found := _OFFSET.fullmatch(text):
-            return _within(_moved(time.time_ns() if now is None else now, *found.groups()), value)
+            return _within(_moved(time.time_ns() if now is None else now, *found.groups()))
         if found := _RFC3339.fullmatch(text):
-            return _within(_from_rfc3339(found), value)
+            return _within(_from_rfc3339(found))
     except (ValueError, OverflowError) as error:
         raise SettingError(f"{value!r:.100} is not a time: {error}", operation="time") from None
     zoneless = _RFC3339.fullmatch(text + "Z")
@@ -92,9 +92,9 @@ def parse_time(value: str | int | datetime | None, now: int | None = None) -> in
     raise SettingError(f"{value!r:.100} is not a time: {advice}", operation="time")
 
 
-def _within(moment: int, value: object) -> int:
+def _within(moment: int) -> int:
     if not _YEAR_1 <= moment < _YEAR_10000:
-        raise SettingError(f"{value!r:.100} is not a time: years go from 1 to 9999", operation="time")
+        raise ValueError("years go from 1 to 9999")
     return max(_YEAR_1700, min(moment, _YEAR_2262))
 
 

@@ -179,6 +179,11 @@ def test_info_of_topics(recorded: Recorded) -> None:
     assert run_inside("info", "nonsense", "--archive-dir", directory).returncode == 1
 
 
+def test_info_of_a_time_before_all_has_nothing(recorded: Recorded) -> None:
+    done = run_inside("info", "--archive-dir", str(recorded.directory), "--to", "-1000d", "--json")
+    assert (done.returncode, done.stdout) == (0, "[]\n")
+
+
 @pytest.mark.parametrize("columns", [80, 200])
 def test_the_time_line_is_as_wide_as_the_terminal(recorded: Recorded, columns: int) -> None:
     done = run_inside("info", "--archive-dir", str(recorded.directory), columns=columns)

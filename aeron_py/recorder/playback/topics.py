@@ -15,6 +15,8 @@ from aeron_py.archive.recordings import RecordingDescriptor
 from aeron_py.errors import SettingError
 from aeron_py.recorder.names import TopicName
 from aeron_py.recorder.rules import matches
+from aeron_py.settings import as_int
+from aeron_py.uri import ChannelUri
 
 __all__ = ["Remap", "TopicFilter", "TopicInfo", "Value", "latest_message", "message_begin"]
 
@@ -43,7 +45,7 @@ class Remap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """From ``TOPIC=STREAM_ID``, ``TOPIC=+OFFSET``, ``TOPIC=CHANNEL`` or ``TOPIC=CHANNEL#STREAM_ID``.
 
         Raises:
-            SettingError: it is none of these.
+            SettingError: it is none of these, or there is no such channel or stream.
         """
         topic, equals, target = text.partition("=")
         channel, _, stream = target.rpartition("#") if "#" in target else ("", "", target)
@@ -55,7 +57,11 @@ class Remap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 operation="remap",
             )
         try:
-            number = int(stream) if stream else None
+            number = as_int(int(stream), "stream_id", -(2**31), 2**31 - 1) if stream else None
+            if channel:
+                ChannelUri.parse(channel)
+        except SettingError as error:
+            raise SettingError(f"{text!r}: {error.message}", operation="remap") from None
         except ValueError:
             raise SettingError(f"{text!r}: {stream!r} is no stream id", operation="remap") from None
         if stream.startswith("+"):
