@@ -10,7 +10,7 @@ from aeron_py._later import loaded_later
 from aeron_py.batch import Batch
 from aeron_py.client import Client
 from aeron_py.cnc import CncFile, ErrorObservation, LossObservation, StreamPosition
-from aeron_py.counters import Counter, CounterDescriptor, CountersFile, CountersReader
+from aeron_py.counters import Counter, CounterDescriptor, CountersFile, CountersReader, CounterType
 from aeron_py.driver import DriverInfo, MediaDriver, default_aeron_dir, driver_info
 from aeron_py.errors import (
     ActiveRecordingError,
@@ -191,6 +191,7 @@ __all__ = [
     "ConductorServiceTimeoutError",
     "Counter",
     "CounterDescriptor",
+    "CounterType",
     "CountersFile",
     "CountersReader",
     "DriverError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,9 +19,55 @@ from aeron_py.settings import as_int
 if TYPE_CHECKING:
     from aeron_py.client import Client
 
-__all__ = ["Counter", "CounterDescriptor", "CountersFile", "CountersReader"]
+__all__ = ["Counter", "CounterDescriptor", "CounterType", "CountersFile", "CountersReader"]
 
 _INT64 = (-(2**63), 2**63 - 1)
+
+
+class CounterType(enum.IntEnum):
+    """What kind a counter is: those of driver, clients and archive (``AERON_COUNTER_*_TYPE_ID``).
+
+    Programs' own counters have types from 1000 on.
+    """
+
+    SYSTEM_COUNTER = 0
+    PUBLISHER_LIMIT = 1
+    SENDER_POSITION = 2
+    RECEIVER_HWM = 3
+    SUBSCRIPTION_POSITION = 4
+    RECEIVER_POSITION = 5
+    SEND_CHANNEL_STATUS = 6
+    RECEIVE_CHANNEL_STATUS = 7
+    SENDER_LIMIT = 9
+    PER_IMAGE = 10
+    CLIENT_HEARTBEAT_TIMESTAMP = 11
+    PUBLISHER_POSITION = 12
+    SENDER_BPE = 13
+    LOCAL_SOCKADDR = 14
+    NAME_RESOLVER_NEIGHBORS_COUNTER = 15
+    NAME_RESOLVER_CACHE_ENTRIES_COUNTER = 16
+    FC_NUM_RECEIVERS = 17
+    CHANNEL_NUM_DESTINATIONS = 18
+    SENDER_NAKS_RECEIVED = 19
+    RECEIVER_NAKS_SENT = 20
+    NAME_RESOLVER_BOOTSTRAP_NEIGHBOR_COUNTER = 21
+    ARCHIVE_RECORDING_POSITION = 100
+    ARCHIVE_ERROR_COUNT = 101
+    ARCHIVE_CONTROL_SESSIONS = 102
+    ARCHIVE_MAX_CYCLE_TIME = 103
+    ARCHIVE_CYCLE_TIME_THRESHOLD_EXCEEDED = 104
+    ARCHIVE_RECORDER_MAX_WRITE_TIME = 105
+    ARCHIVE_RECORDER_TOTAL_WRITE_BYTES = 106
+    ARCHIVE_RECORDER_TOTAL_WRITE_TIME = 107
+    ARCHIVE_REPLAYER_MAX_READ_TIME = 108
+    ARCHIVE_REPLAYER_TOTAL_READ_BYTES = 109
+    ARCHIVE_REPLAYER_TOTAL_READ_TIME = 110
+    ARCHIVE_REPLAY_SESSION_COUNT = 112
+    ARCHIVE_CONTROL_SESSION = 113
+    PERSISTENT_SUBSCRIPTION_STATE = 114
+    PERSISTENT_SUBSCRIPTION_JOIN_DIFFERENCE = 115
+    PERSISTENT_SUBSCRIPTION_LIVE_LEFT_COUNT = 116
+    PERSISTENT_SUBSCRIPTION_LIVE_JOINED_COUNT = 117
 
 
 @dataclass(frozen=True)
@@ -29,7 +76,7 @@ class CounterDescriptor:
 
     Args:
         counter_id: its slot, which is used again when the counter is gone.
-        type_id: what kind it is, for example 12 for ``pub-pos`` and 100 for ``rec-pos``.
+        type_id: what kind it is: a :class:`CounterType`, or one of other programs.
         value: what it said.
         registration_id: which registration it belongs to: with the id this is unique.
         owner_id: the client it belongs to.

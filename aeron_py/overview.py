@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 
 from aeron_py._closing import Closing
 from aeron_py.cnc import CncFile, ErrorObservation, LossObservation
-from aeron_py.counters import CounterDescriptor
+from aeron_py.counters import CounterDescriptor, CounterType
 from aeron_py.driver import DriverInfo
 from aeron_py.errors import AeronError
 
 __all__ = ["CounterRow", "Overview", "RecordingRow", "Sampler", "StreamRow"]
 
-_PUB_POS, _REC_POS, _HEARTBEAT = 12, 100, 11
 _REC_KEY = struct.Struct("<qi")  # recording id, session id
 _POSITIONS = ("pub-pos", "snd-pos", "rcv-hwm", "rcv-pos")
+_PUB_POS = CounterType.PUBLISHER_POSITION
+_TOLD_ELSEWHERE = CounterType.ARCHIVE_RECORDING_POSITION, CounterType.CLIENT_HEARTBEAT_TIMESTAMP
 _Key = tuple[int, int]
 
 
@@ -159,7 +160,7 @@ class Sampler(Closing):
             counters=tuple(
                 CounterRow(each.counter_id, each.type_id, each.label, each.value, rates.get(_key(each)))
                 for each in counters
-                if each.counter_id not in of_streams and each.type_id not in (_REC_POS, _HEARTBEAT)
+                if each.counter_id not in of_streams and each.type_id not in _TOLD_ELSEWHERE
             ),
             errors=tuple(self._cnc.errors()),
             losses=self._losses(),
@@ -220,7 +221,7 @@ def _recordings(
     counters: Iterable[CounterDescriptor], rates: dict[_Key, float], published: dict[tuple[int, int], int]
 ) -> Iterable[RecordingRow]:
     for each in counters:
-        if each.type_id != _REC_POS:
+        if each.type_id != CounterType.ARCHIVE_RECORDING_POSITION:
             continue
         recording_id, session_id = _REC_KEY.unpack_from(each.key)
         # rec-pos: <recording id> <session id> <stream id> <channel> ...

@@ -13,6 +13,7 @@ from aeron_py._hot import Offerer
 from aeron_py._offering import Offering
 from aeron_py._owner import Handle
 from aeron_py._waiting import Duration, seconds, wait_for
+from aeron_py.counters import CounterType
 from aeron_py.errors import ClosedError
 from aeron_py.uri import ChannelUri
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ExclusivePublication", "Publication", "PublicationConstants"]
 
-_RECORDING_POSITION = 100
 _RECORDING_KEY = struct.Struct("=qi")  # recording id, session id
 
 
@@ -213,7 +213,7 @@ class Publication(Offering):
 
     def _recording_id(self) -> int | None:
         self._handle.check_open("await_recorder")
-        for counter in self._client.counters.list(_RECORDING_POSITION):
+        for counter in self._client.counters.list(CounterType.ARCHIVE_RECORDING_POSITION):
             recording_id, session_id = _RECORDING_KEY.unpack_from(counter.key)
             if session_id == self.session_id and f" {session_id} {self.stream_id} " in counter.label:
                 return int(recording_id)

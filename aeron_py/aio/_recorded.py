@@ -10,12 +10,12 @@ from anyio.lowlevel import checkpoint
 
 from aeron_py._ffi import ffi, lib
 from aeron_py.aio._wait import Waiter
+from aeron_py.counters import CounterType
 from aeron_py.errors import ArchiveError, TimedOutError
 
 if TYPE_CHECKING:
     from aeron_py.aio.archive import AsyncArchive
 
-_REC_POS = 100
 _KEY = struct.Struct("<qi")  # recording id, session id
 
 # A counter that is gone says nothing more: ask the archive so often whether the recording goes on.
@@ -69,7 +69,7 @@ def _recorded_position(archive: AsyncArchive, session_id: int, stream_id: int) -
 async def _grown(archive: AsyncArchive, recording_id: int, session_id: int, wanted: int) -> None:
     """Until the recording's counter has reached ``wanted``, or it is time to see whether it is still there."""
     client = archive.client.sync
-    for counter in client.counters.list(_REC_POS):
+    for counter in client.counters.list(CounterType.ARCHIVE_RECORDING_POSITION):
         if _KEY.unpack_from(counter.key) == (recording_id, session_id):
             with client._handle.using("await_recorded") as pointer:
                 reader = lib.aeron_counters_reader(pointer)

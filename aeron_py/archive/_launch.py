@@ -26,6 +26,7 @@ from aeron_py.archive.mark import FILE_NAME as MARK_FILE_NAME
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.settings import ArchiveSettings, archive_properties
 from aeron_py.archive.users import FILE_PROPERTY, JAVA_SETTINGS, User, checked_users, users_file
+from aeron_py.counters import CounterType
 from aeron_py.errors import ArchiveError, SettingError, TimedOutError
 
 LOG_NAME = "archive.log"
@@ -193,8 +194,6 @@ class Launch:
 
 
 _OPERATION = "ArchiveServer.launch"
-_MAX_CYCLE_TIME_TYPE_ID = 103
-"""``AeronCounters.ARCHIVE_MAX_CYCLE_TIME_TYPE_ID``; its key begins with the archive's id."""
 _COUNTERS_AT_MOST = 64
 
 
@@ -222,9 +221,9 @@ def _conductor_turns(aeron_dir: Path, archive_id: int) -> bool:
         return False
     try:
         counters = ffi.new("shim_counter_t[]", _COUNTERS_AT_MOST)
-        count = lib.shim_counters_scan(
-            lib.aeron_cnc_counters_reader(cnc[0]), _MAX_CYCLE_TIME_TYPE_ID, counters, _COUNTERS_AT_MOST
-        )
+        reader = lib.aeron_cnc_counters_reader(cnc[0])
+        count = lib.shim_counters_scan(reader, CounterType.ARCHIVE_MAX_CYCLE_TIME, counters, _COUNTERS_AT_MOST)
+        # Its key begins with the archive's id.
         return any(
             counters[i].value > 0
             and int.from_bytes(bytes(counters[i].key[0:8]), sys.byteorder, signed=True) == archive_id

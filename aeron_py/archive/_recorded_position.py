@@ -9,12 +9,11 @@ import struct
 from aeron_py.archive.catalog import find_recording
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.recordings import RecordingDescriptor
-from aeron_py.counters import CounterDescriptor, CountersReader
+from aeron_py.counters import CounterDescriptor, CountersReader, CounterType
 from aeron_py.errors import ArchiveError
 
 __all__ = ["RecordedPosition", "rec_pos_key"]
 
-_REC_POS = 100
 _KEY = struct.Struct("<qii")  # recording id, session id, length of the source identity; then that, and the archive id
 _ARCHIVE_ID = struct.Struct("<q")
 
@@ -59,7 +58,7 @@ class RecordedPosition:
         # but not when the recording was extended.
         archive_id = self._archive_id()
         found = []
-        for counter in self._counters.list(_REC_POS):
+        for counter in self._counters.list(CounterType.ARCHIVE_RECORDING_POSITION):
             recording_id, session_id, of_archive = rec_pos_key(counter.key)
             if recording_id == self._recording.recording_id and archive_id in (None, of_archive):
                 found.append((session_id == self._recording.session_id, counter))

@@ -9,21 +9,15 @@ from __future__ import annotations
 import re
 import struct
 import time
-from typing import Final
 
 from aeron_py.archive._recorded_position import rec_pos_key
-from aeron_py.counters import CountersReader
+from aeron_py.counters import CountersReader, CounterType
 from aeron_py.recorder.names import place_of
 
-__all__ = ["RECORDING_POSITION", "OtherArchives"]
+__all__ = ["OtherArchives"]
 
-RECORDING_POSITION: Final = 100
-"""Type of the counters of recordings (``AERON_COUNTER_ARCHIVE_RECORDING_POSITION_TYPE_ID``)."""
-_SUBSCRIPTION_POSITION = 4
-_ERRORS, _CONTROL_SESSIONS = 101, 102
-"""Types of counters of which each archive has one from its start on; the first not beside Java's own driver."""
-_CONTROL_SESSION = 113
-
+_OF_EACH = CounterType.ARCHIVE_ERROR_COUNT, CounterType.ARCHIVE_CONTROL_SESSIONS
+"""Of these each archive has one from its start on; of the first not beside Java's own driver."""
 _ARCHIVE_ID = struct.Struct("<q")
 _SUBSCRIPTION = re.compile(r"sub-pos: (-?\d+) (-?\d+) (-?\d+) (.*) @-?\d+", re.DOTALL)
 _SESSION = re.compile(r"sessionId=(-?\d+)")
@@ -57,7 +51,7 @@ class OtherArchives:
         """See which archives there are, and what they listen to."""
         archives = {
             each.owner_id: _ARCHIVE_ID.unpack_from(each.key)[0]
-            for type_id in (_ERRORS, _CONTROL_SESSIONS)
+            for type_id in _OF_EACH
             for each in self._counters.list(type_id)
         }
         self.clients = frozenset(archives)
@@ -68,7 +62,7 @@ class OtherArchives:
 
     def _look_at_others(self) -> None:
         self._subscribed = {}
-        for each in self._counters.list(_SUBSCRIPTION_POSITION):
+        for each in self._counters.list(CounterType.SUBSCRIPTION_POSITION):
             if each.owner_id in self._others and (found := _SUBSCRIPTION.fullmatch(each.label)):
                 subscription, session_id, stream_id = int(found[1]), int(found[2]), int(found[3])
                 told = each.owner_id, subscription, (place_of(found[4]), stream_id)
@@ -76,11 +70,13 @@ class OtherArchives:
         # After those: what a subscription is for shows later than that it is there.
         self._recorded = {
             (archive_id, session_id)
-            for _, session_id, archive_id in (rec_pos_key(each.key) for each in self._counters.list(RECORDING_POSITION))
+            for _, session_id, archive_id in (
+                rec_pos_key(each.key) for each in self._counters.list(CounterType.ARCHIVE_RECORDING_POSITION)
+            )
         }
         self._asked = {
             (each.owner_id, int(found[1]))
-            for each in self._counters.list(_CONTROL_SESSION)
+            for each in self._counters.list(CounterType.ARCHIVE_CONTROL_SESSION)
             if (found := _SESSION.search(each.label))
         }
         self._recording &= {each for told in self._subscribed.values() for _, each, _ in told}

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from aeron_py.archive._many import ask_each
 from aeron_py.archive.recordings import SourceLocation
 from aeron_py.archive.requests import start_recording, stop_recording
+from aeron_py.counters import CounterType
 from aeron_py.errors import ActiveSubscriptionError, AeronError
 from aeron_py.recorder.config import RecorderConfig
-from aeron_py.recorder.discovery import PUBLISHER_POSITION, ActiveRecording, PublishedStream
+from aeron_py.recorder.discovery import ActiveRecording, PublishedStream
 from aeron_py.recorder.known import Place, place
 from aeron_py.recorder.names import TopicName, topic_name
 from aeron_py.recorder.rules import Rule
@@ -50,7 +51,7 @@ def is_own(config: RecorderConfig, channel: str, stream_id: int) -> bool:
 def is_published(counters: CountersReader, stream_id: int, session_id: int) -> bool:
     """Whether a publication is there, also one that discovery leaves out: what an archive replays, for example."""
     text = f" {session_id} {stream_id} "
-    return any(text in counter.label for counter in counters.list(PUBLISHER_POSITION))
+    return any(text in counter.label for counter in counters.list(CounterType.PUBLISHER_POSITION))
 
 
 def await_recorded(

@@ -14,15 +14,12 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from aeron_py.archive._recorded_position import rec_pos_key
-from aeron_py.counters import CounterDescriptor, CountersReader
-from aeron_py.recorder.archives import RECORDING_POSITION, OtherArchives
+from aeron_py.counters import CounterDescriptor, CountersReader, CounterType
+from aeron_py.recorder.archives import OtherArchives
 from aeron_py.recorder.config import ChannelConfig
 from aeron_py.recorder.names import TopicName, channel_parameters, place_of, topic_name
 
 __all__ = ["ActiveRecording", "BadCounter", "Changes", "Discovery", "PublishedStream", "RecordingWatch"]
-
-PUBLISHER_POSITION = 12
-"""Type of the counters of publications (``AERON_COUNTER_PUBLISHER_POSITION_TYPE_ID``)."""
 
 # A label holds no more; a longer channel is cut.
 _LABEL_LENGTH = 380
@@ -244,7 +241,7 @@ class Discovery(_Watch[PublishedStream]):
         ignore: Callable[[PublishedStream], bool] | None = None,
         archive_id: int | None = None,
     ) -> None:
-        super().__init__(counters, PUBLISHER_POSITION)
+        super().__init__(counters, CounterType.PUBLISHER_POSITION)
         self._covered = {(place_of(each.channel), each.stream_id) for each in channels}
         self._ignore = ignore
         self._archives = OtherArchives(counters, archive_id)
@@ -291,7 +288,7 @@ class RecordingWatch(_Watch[ActiveRecording]):
     """
 
     def __init__(self, counters: CountersReader, archive_id: int | None = None) -> None:
-        super().__init__(counters, RECORDING_POSITION)
+        super().__init__(counters, CounterType.ARCHIVE_RECORDING_POSITION)
         self._archive_id = archive_id
         self._alone: dict[tuple[str, int], set[int]] = {}
 

@@ -31,6 +31,7 @@ from aeron_py import (
     SettingError,
     UnknownRecordingError,
 )
+from aeron_py.counters import CounterType
 from tests.archive.following import SIZE, Follower, Publisher
 from tests.archive.streams import CHANNEL, TIMEOUT, messages, new_stream_id, offer, record, stop_position
 from tests.nodes import START_TIMEOUT
@@ -88,9 +89,11 @@ def test_the_past_then_live(publisher: Publisher, follow: Follow, node_client: C
     assert subscription.join_difference is not None
     assert not subscription.has_failed
     assert follower.errors == []
-    counters = {counter.type_id: counter for counter in node_client.counters.list() if 114 <= counter.type_id <= 117}
-    assert [counters[type_id].value for type_id in (114, 115, 116, 117)] == [16, subscription.join_difference, 0, 1]
-    assert f"Persistent Subscription State: {subscription._replay_stream_id} aeron:ipc" in counters[114].label
+    types = [each for each in CounterType if each.name.startswith("PERSISTENT_SUBSCRIPTION")]
+    counters = {each.type_id: each for each in node_client.counters.list() if each.type_id in types}
+    assert [counters[each].value for each in types] == [16, subscription.join_difference, 0, 1]
+    label = counters[CounterType.PERSISTENT_SUBSCRIPTION_STATE].label
+    assert f"Persistent Subscription State: {subscription._replay_stream_id} aeron:ipc" in label
 
 
 def test_counters_of_the_caller(publisher: Publisher, follow: Follow, node_client: Client) -> None:

@@ -19,6 +19,7 @@ from aeron_py.archive.client import Archive
 from aeron_py.archive.context import ArchiveContext
 from aeron_py.archive.server import ArchiveServer, ArchivingMediaDriver
 from aeron_py.client import Client
+from aeron_py.counters import CounterType
 from aeron_py.driver import MediaDriver
 from aeron_py.errors import (
     AeronError,
@@ -36,7 +37,7 @@ from tests.nodes import START_TIMEOUT
 from tests.ports import free_port
 from tests.waiting import wait_until
 
-SUB_POS, PUB_POS = 4, 12
+SUB_POS, PUB_POS = CounterType.SUBSCRIPTION_POSITION, CounterType.PUBLISHER_POSITION
 
 
 def test_over_the_network(node: ArchivingMediaDriver, node_client: Client) -> None:

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from aeron_py import CountersReader
+from aeron_py.counters import CounterType
 from tests.faults.place import Place, Recorded
 from tests.faults.recording import CHANNEL, TIMEOUT, message
 from tests.faults.states import LONG
 
-_PUB_POS = 12
 _RESPONSES = " 20 "
 """The stream on which an archive answers, as it stands in a counter's label."""
 
 
 def answered(counters: CountersReader) -> int:
     """Bytes that archives have sent to their sessions, whether these asked or not."""
-    return sum(each.value for each in counters.list(_PUB_POS) if _RESPONSES in each.label)
+    return sum(each.value for each in counters.list(CounterType.PUBLISHER_POSITION) if _RESPONSES in each.label)
 
 
 def quiet(base: Path, until: Callable[[Place], object], **settings: Any) -> None:

@@ -25,6 +25,7 @@ from aeron_py import (
     TimedOutError,
 )
 from aeron_py.archive.mark import ArchiveMark
+from aeron_py.counters import CounterType
 from aeron_py.recorder.config import load
 from aeron_py.recorder.playback import AsyncRecorderClient, RecorderClient, RemoteSession
 from aeron_py.recorder.playback.bounded import BoundedReplay
@@ -36,7 +37,6 @@ from tests.waiting import wait_until
 
 TOPICS = {"pubsub:a": 10, "pubsub:b": 11, "log:c": 12}
 _NUMBER = struct.Struct("<i")
-_PUBLISHER_LIMIT, _PUBLISHER_POSITION = 1, 12  # types of counters
 pytestmark = pytest.mark.filterwarnings("ignore:an archive was killed:RuntimeWarning")
 
 
@@ -216,14 +216,14 @@ class SlowReader:
         self.numbers += [_NUMBER.unpack_from(each)[0] for each in self._subscription.poll_payloads(10)]
         return max((each.position for each in self._subscription.images), default=0)
 
-    def highest(self, type_id: int) -> int:
+    def highest(self, type_id: CounterType) -> int:
         """What counters of the stream say at most."""
         stream = f" {self._subscription.stream_id} "
         return max(each.value for each in self._client.counters.list(type_id) if stream in each.label)
 
     def is_behind(self) -> bool:
         """Whether the archive can publish nothing more before something is read."""
-        return self.highest(_PUBLISHER_POSITION) >= self.highest(_PUBLISHER_LIMIT)
+        return self.highest(CounterType.PUBLISHER_POSITION) >= self.highest(CounterType.PUBLISHER_LIMIT)
 
 
 @contextlib.contextmanager
@@ -260,9 +260,9 @@ def test_archive_killed_while_a_reader_reads_on__nothing_comes_twice(
     with slowly_read(started, tmp_path, 4000) as reader:
         kill_archive(tmp_path)
         assert looking.wait(TIMEOUT)
-        end = reader.highest(_PUBLISHER_POSITION)
+        end = reader.highest(CounterType.PUBLISHER_POSITION)
         wait_until(lambda: reader.hear() == end, TIMEOUT)
-        wait_until(lambda: reader.highest(_PUBLISHER_LIMIT) > end, TIMEOUT, "what was read is cleared")
+        wait_until(lambda: reader.highest(CounterType.PUBLISHER_LIMIT) > end, TIMEOUT, "what was read is cleared")
         assert 0 < len(reader.numbers) < 4000
         read_up.set()
         wait_until(lambda: (reader.hear(), reader.numbers[-1] == 3999)[1], TIMEOUT)

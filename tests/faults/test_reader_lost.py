@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from aeron_py.counters import CounterType
 from tests.faults.peers import GIVEN_UP, Peer
 from tests.faults.place import Place
 from tests.faults.states import LONG
 from tests.processes import standing_still
 from tests.waiting import wait_until
 
-CONTROL_SESSION, REPLAY_SESSIONS = 113, 112
+CONTROL_SESSION, REPLAY_SESSIONS = CounterType.ARCHIVE_CONTROL_SESSION, CounterType.ARCHIVE_REPLAY_SESSION_COUNT
 """Type ids of the archive's counters: one for each session, and how many replays there are."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -22,10 +23,12 @@ from aeron_py import (
     TimedOutError,
 )
 from aeron_py._ffi import ffi, lib
+from aeron_py.counters import CounterType
+from tests.sources import aeron_sources
 from tests.streams import next_stream
 from tests.waiting import wait_until
 
-PUB_POS = 12
+PUB_POS = CounterType.PUBLISHER_POSITION
 
 
 def test_connect(driver: MediaDriver) -> None:
@@ -109,6 +112,14 @@ def test_an_add_that_takes_too_long(client: Client) -> None:
     with pytest.raises(TimedOutError, match=client.aeron_dir):
         client.add_publication("aeron:ipc", next_stream(), timeout=0)
     client.add_publication("aeron:ipc", next_stream()).close()
+
+
+def test_types_of_counters_are_those_of_the_header() -> None:
+    text = (aeron_sources() / "aeron-client" / "src" / "main" / "c" / "aeron_counters.h").read_text()
+    found = dict(re.findall(r"#define AERON_(?:COUNTER_)?(\w+)_TYPE_ID +\((\d+)\)", text))
+    # From 50 on come those of transports that are not in the C driver, from 200 on those of the cluster and above.
+    ours = {name: int(number) for name, number in found.items() if int(number) < 50 or 100 <= int(number) < 200}
+    assert {each.name: each.value for each in CounterType} == ours
 
 
 def test_counters(client: Client, driver: MediaDriver) -> None:

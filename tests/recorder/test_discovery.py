@@ -15,9 +15,9 @@ import pytest
 from aeron_py import Client, CounterDescriptor, CountersFile, MediaDriver
 from aeron_py.archive.client import Archive
 from aeron_py.archive.server import ArchivingMediaDriver
+from aeron_py.counters import CounterType
 from aeron_py.recorder.config import ChannelConfig
 from aeron_py.recorder.discovery import (
-    PUBLISHER_POSITION,
     ActiveRecording,
     BadCounter,
     Changes,
@@ -32,6 +32,7 @@ from tests.streams import next_stream, send
 from tests.waiting import wait_until
 
 T = TypeVar("T", PublishedStream, ActiveRecording)
+PUB_POS = CounterType.PUBLISHER_POSITION
 
 
 def look_until(watch: Discovery | RecordingWatch, found: Callable[[list[T]], bool]) -> list[T]:
@@ -108,10 +109,10 @@ def test_a_label_that_cannot_be_read_is_told_once_and_stops_nothing(driver: Medi
     discovery = Discovery(client.counters)
     with contextlib.ExitStack() as stack:
         for label in labels[:3]:
-            stack.enter_context(client.add_counter(PUBLISHER_POSITION, label=label))
+            stack.enter_context(client.add_counter(PUB_POS, label=label))
         stack.enter_context(client.add_publication("aeron:ipc?alias=cfg:a", 10))
         for label in labels[3:]:
-            stack.enter_context(client.add_counter(PUBLISHER_POSITION, label=label))
+            stack.enter_context(client.add_counter(PUB_POS, label=label))
 
         def all_there() -> bool:
             bad.extend(discovery.scan().bad)
@@ -162,7 +163,7 @@ def test_a_driver_is_watched_without_being_its_client(driver: MediaDriver, clien
 def test_a_thousand_streams_are_looked_at_in_no_time(driver: MediaDriver, client: Client) -> None:
     discovery = Discovery(client.counters)
     pending = [
-        client._start_add_counter(PUBLISHER_POSITION, f"pub-pos (exclusive): {i} {-i} {i} aeron:ipc?alias=pubsub:{i}")
+        client._start_add_counter(PUB_POS, f"pub-pos (exclusive): {i} {-i} {i} aeron:ipc?alias=pubsub:{i}")
         for i in range(1000)
     ]
     with contextlib.ExitStack() as stack:
@@ -226,7 +227,7 @@ def test_what_the_archive_itself_publishes_is_left_out(node_client: Client, arch
             replay.subscribe() as subscription,
         ):
             wait_until(lambda: subscription.is_connected)
-            labels = [counter.label for counter in node_client.counters.list(PUBLISHER_POSITION)]
+            labels = [counter.label for counter in node_client.counters.list(PUB_POS)]
             assert any(f" {replay.stream_id} aeron:ipc" in label for label in labels)
             found = look_until(discovery, lambda found: "pubsub:source" in names(found))
             assert replay.stream_id not in {stream.stream_id for stream in found}
@@ -275,9 +276,9 @@ def counter(counter_id: int, type_id: int, registration_id: int, owner_id: int, 
 def test_whose_a_counter_is_may_be_said_after_it_is_there() -> None:
     counters = Counters(
         counter(1, 101, 5, 2, "Archive Errors"),
-        counter(2, PUBLISHER_POSITION, 0, 0, "pub-pos (exclusive): 6 1 1001 aeron:ipc"),
-        counter(3, PUBLISHER_POSITION, 0, 0, "pub-pos (exclusive): 7 1 1002 aeron:ipc"),
-        counter(4, PUBLISHER_POSITION, 8, 0, "pub-pos (exclusive): 8 1 1003 aeron:ipc"),
+        counter(2, PUB_POS, 0, 0, "pub-pos (exclusive): 6 1 1001 aeron:ipc"),
+        counter(3, PUB_POS, 0, 0, "pub-pos (exclusive): 7 1 1002 aeron:ipc"),
+        counter(4, PUB_POS, 8, 0, "pub-pos (exclusive): 8 1 1003 aeron:ipc"),
     )
     discovery = Discovery(counters)  # type: ignore[arg-type]
     assert not discovery.scan()
@@ -292,10 +293,10 @@ def test_whose_a_counter_is_may_be_said_after_it_is_there() -> None:
 
 
 def test_a_slot_that_is_used_again_is_another_stream() -> None:
-    counters = Counters(counter(2, PUBLISHER_POSITION, 6, 9, "pub-pos (exclusive): 6 1 1001 aeron:ipc"))
+    counters = Counters(counter(2, PUB_POS, 6, 9, "pub-pos (exclusive): 6 1 1001 aeron:ipc"))
     discovery = Discovery(counters)  # type: ignore[arg-type]
     discovery.scan()
-    counters.counters[2] = counter(2, PUBLISHER_POSITION, 7, 9, "pub-pos (concurrent): 7 2 1002 aeron:ipc")
+    counters.counters[2] = counter(2, PUB_POS, 7, 9, "pub-pos (concurrent): 7 2 1002 aeron:ipc")
     changes = discovery.scan()
     assert [stream.stream_id for stream in changes.gone] == [1001]
     assert [stream.stream_id for stream in changes.came] == [1002]

@@ -24,6 +24,7 @@ from aeron_py import Archive, ArchivingMediaDriver, Client, Counter, ExclusivePu
 from aeron_py._ffi import lib
 from aeron_py.archive.catalog import find_recording
 from aeron_py.archive.reader import RecordingReader
+from aeron_py.counters import CounterType
 from aeron_py.errors import AeronError, ClosedError, NotConnectedError, SettingError
 from aeron_py.recorder import JournalWriter, StreamInfo, TimeIndex, read_committed
 from aeron_py.recorder import committed as committed_file
@@ -36,7 +37,7 @@ from tests.waiting import wait_until
 
 GOLDEN = Path(__file__).parent / "golden"
 TIMEOUT = 60.0
-REC_POS = 100
+REC_POS = CounterType.ARCHIVE_RECORDING_POSITION
 
 
 class Recorded:

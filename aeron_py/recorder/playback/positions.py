@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from aeron_py.counters import CounterType
+
 if TYPE_CHECKING:
     from aeron_py.counters import CountersReader
 
@@ -13,7 +15,6 @@ __all__ = ["Stream", "publications", "published_as", "readers", "recorded"]
 Stream = tuple[int | None, int]
 """A session, None while it is not known, and a stream."""
 
-_PUBLISHER_POSITION, _SUBSCRIBER_POSITION, _RECORDING_POSITION = 12, 4, 100
 _STREAM_KEY = struct.Struct("<qii")  # registration id, session id, stream id
 _RECORDING_KEY = struct.Struct("<qi")  # recording id, session id
 
@@ -22,20 +23,20 @@ def publications(counters: CountersReader) -> dict[Stream, tuple[int, int]]:
     """What is published, by session and stream: counter and registration of its position."""
     return {
         _STREAM_KEY.unpack_from(each.key)[1:]: (each.counter_id, each.registration_id)
-        for each in counters.list(_PUBLISHER_POSITION)
+        for each in counters.list(CounterType.PUBLISHER_POSITION)
     }
 
 
 def published_as(counters: CountersReader, alias: str, stream_id: int) -> dict[int, int]:
     """What is published on a stream whose channel has an alias: sessions by registration, the oldest first."""
-    found = (each.key for each in counters.list(_PUBLISHER_POSITION) if f"alias={alias}" in each.label)
+    found = (each.key for each in counters.list(CounterType.PUBLISHER_POSITION) if f"alias={alias}" in each.label)
     return dict(sorted(key[:2] for key in map(_STREAM_KEY.unpack_from, found) if key[2] == stream_id))
 
 
 def readers(counters: CountersReader) -> dict[Stream, int]:
     """How far the slowest subscriber is, by session and stream."""
     found: dict[Stream, int] = {}
-    for each in counters.list(_SUBSCRIBER_POSITION):
+    for each in counters.list(CounterType.SUBSCRIPTION_POSITION):
         _, session_id, stream_id = _STREAM_KEY.unpack_from(each.key)
         found[session_id, stream_id] = min(each.value, found.get((session_id, stream_id), each.value))
     return found
@@ -45,5 +46,5 @@ def recorded(counters: CountersReader) -> dict[tuple[int, int], tuple[int, int]]
     """What is being recorded, by recording and session: counter and registration of its position."""
     return {
         _RECORDING_KEY.unpack_from(each.key): (each.counter_id, each.registration_id)
-        for each in counters.list(_RECORDING_POSITION)
+        for each in counters.list(CounterType.ARCHIVE_RECORDING_POSITION)
     }
