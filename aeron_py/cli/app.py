@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
@@ -13,7 +14,12 @@ def main() -> None:
         from aeron_py.cli.stopping import StopSignal
 
         stop = StopSignal()
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing to end in order yet: no traceback out of an import
 
     from aeron_py.cli.commands import run
 
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(run(stop))
