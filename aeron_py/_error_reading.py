@@ -102,17 +102,28 @@ _NO_SPACE = (
 # How an archive's words begin that has lost its media driver, or was given up by it.
 _ENDS = "FATAL - "
 
-# "(-11) generic error, see message", then one "[function, file.c:123] text" for each level of C that added to it.
+# "(-11) generic error, see message", then one "[function, file.c:123] text" for each level of C that added to it. What
+# the driver passes on has a heading of its own within: "(98) Address already in use".
 _C_HEADING = re.compile(r"\(-?\d+\) .*")
+_REASON = re.compile(rf"\((?!{errno.EINVAL}\))\d+\) (.*)")
+# Numbers that are others each time, and mean nothing outside of C.
+_CORRELATION = re.compile(r"correlation_id=-?\d+")
+_DESCRIPTOR = re.compile(r"(?<=\bbind)\(\d+, ")
 _C_PLACE = re.compile(r"\[\w+, [^\]:]+:\d+\] ?")
 _ARCHIVE_RESPONSE = re.compile(r"response for correlationId=(-?\d+), errorCode=(-?\d+), error: (.*)", re.DOTALL)
 
 
 def _own_words(message: str) -> str:
-    """What C says, without its places in the source; its heading only when there is nothing else."""
+    """What C says, without its places in the source; its first heading only when there is nothing else."""
     lines = [line.strip() for line in message.splitlines()]
-    said = [_C_PLACE.sub("", line).strip() for line in lines if not _C_HEADING.fullmatch(line)]
-    return "; ".join(line for line in said if line) or " ".join(line for line in lines if line)
+    said: list[str] = []
+    for index, line in enumerate(lines):
+        if not _C_HEADING.fullmatch(line):
+            said.append(_DESCRIPTOR.sub("(", _C_PLACE.sub("", line).strip()))
+        elif index and (reason := _REASON.fullmatch(line)):
+            said.append(reason[1])
+    said = [each for each in said if each and not _CORRELATION.fullmatch(each)]
+    return "; ".join(said) or " ".join(line for line in lines if line)
 
 
 def error_from_code(code: int, message: str, operation: str) -> AeronError:

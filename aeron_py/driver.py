@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -103,9 +104,10 @@ def driver_info(aeron_dir: str | os.PathLike[str], timeout: Duration = 10.0) -> 
 
     Raises:
         SettingError: ``aeron_dir`` is not a path.
+        AeronError: this user may not use the driver there.
     """
     path, patience = directory(aeron_dir), seconds(timeout, "timeout")
-    if not (Path(path) / _CNC_FILE).is_file():
+    if not _is_there(path):
         return None
     out = ffi.new("aeron_cnc_t **")
     if lib.aeron_cnc_init(out, os.fsencode(path), 0) < 0:
@@ -125,6 +127,23 @@ def driver_info(aeron_dir: str | os.PathLike[str], timeout: Duration = 10.0) -> 
         client_liveness_timeout=constants.client_liveness_timeout / 1e9,
         alive=age is not None and age <= patience,
     )
+
+
+def _is_there(path: str) -> bool:
+    """Whether a directory has a driver's file; C would call one that it may not open none."""
+    file = Path(path) / _CNC_FILE
+    try:
+        os.close(os.open(file, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return False
+        raise AeronError(
+            f"{file} can't be opened to read and write, as whoever uses that media driver must: {error.strerror}: come "
+            "as the user that runs it, or have it give you these rights",
+            operation="driver_info",
+            code=error.errno,
+        ) from None
+    return True
 
 
 def _check_directory(path: str, timeout: float) -> None:

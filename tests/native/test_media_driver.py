@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,31 @@ def test_settings_reach_the_driver() -> None:
         info = driver_info(driver.aeron_dir)
         assert info is not None
         assert info.client_liveness_timeout == 12.0
+
+
+STRANGER = """
+import os, sys
+from aeron_py import AeronError, Client, CncFile, driver_info
+
+if os.geteuid() == 0:
+    os.seteuid(65534)
+for look in (Client.connect, CncFile, driver_info):
+    try:
+        look(sys.argv[1])
+    except AeronError as error:
+        print(error)
+"""
+
+
+def test_who_has_no_right_to_a_driver_is_told_so_at_once() -> None:
+    with MediaDriver.launch() as driver:
+        Path(driver.aeron_dir, "cnc.dat").chmod(0)
+        command = [sys.executable, "-c", STRANGER, driver.aeron_dir]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    assert all("cnc.dat can't be opened to read and write" in each and "Permission denied" in each for each in lines)
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,18 @@ def test_the_archive_clients_connect_timeout_has_no_number_of_its_own() -> None:
     assert error.message == "connect timeout"
 
 
+def test_the_reason_that_the_driver_passes_on_is_told_and_numbers_that_mean_nothing_are_not() -> None:
+    raw = (
+        "(-11) generic error, see message\n[aeron_client_conductor_async_resource_poll, aeron_client_conductor.c:3709] "
+        "registration error\n(98) Address already in use\n[aeron_bind, aeron_socket.c:93] failed to bind(8, "
+        "127.0.0.1:60548)\n[aeron_driver_conductor_get_or_add_receive_channel_endpoint, aeron_driver_conductor.c:2090] "
+        "correlation_id=2\n[aeron_driver_conductor_execute_add_network_subscription, aeron_driver_conductor.c:5018] \n"
+    )
+    error = error_from_code(-11, raw, "add_subscription")
+    assert error.message == "registration error; Address already in use; failed to bind(127.0.0.1:60548)"
+    assert error.detail == raw
+
+
 def test_an_unknown_code_keeps_its_number() -> None:
     assert str(error_from_code(-77777, "", "poll")) == "poll: error -77777"
     assert error_from_code(-77777, "", "poll").code == -77777
