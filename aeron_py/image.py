@@ -252,11 +252,9 @@ class Image(Owner):
 
         Returns:
             The frames, empty when there is none that fits.
+
+        Raises:
+            BusyError: another thread polls it, or its subscription, or this is called from a handler.
         """
         length = as_int(limit, "limit", 32, 1 << 30)
-        length = min(length, self.constants.term_buffer_length)
-        buffer = ffi.new("uint8_t[]", length)
-        ids = ffi.new("int32_t[2]")
-        with self._need_handle("block_poll").using("block_poll") as pointer:
-            copied = check(lib.shim_image_block(pointer, buffer, length, ids, ids + 1), "block_poll")
-        return memoryview(bytes(ffi.buffer(buffer, copied)))
+        return memoryview(self._need_poller("block_poll").block_poll(min(length, self.constants.term_buffer_length)))

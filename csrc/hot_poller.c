@@ -260,6 +260,9 @@ static PyMethodDef poller_methods[] = {
       "take(ahead=64): the next Message or None; polls up to so many at once and keeps them for the next call." },
     { "poll_block", FAST(poller_poll_block), METH_FASTCALL | METH_KEYWORDS,
       "poll_block(limit=1024): the messages in one Block, empty when there are none." },
+    { "block_poll", poller_block_poll, METH_O,
+      "block_poll(limit): the frames that an image has, as bytes, so many bytes at most; never across the end of a term, "
+      "and without the padding there." },
     { "watch_events", poller_watch_events, METH_VARARGS,
       "watch_events(address, callback): before each poll look at the int32 there and call when it is not 0." },
     { "forget", poller_forget, METH_O, "forget(session_id): drop the part of a message of a session that is gone." },

@@ -87,4 +87,7 @@ int poller_make_empty(void);
 /* hot_controlled.c */
 CALL(poller_controlled_poll);
 
+/* hot_image.c: of an image's poller alone */
+PyObject *poller_block_poll(PyObject *object, PyObject *limit);
+
 #endif

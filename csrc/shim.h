@@ -15,7 +15,6 @@
 #include "cdef/conductor.h"
 #include "cdef/counters.h"
 #include "cdef/control.h"
-#include "cdef/image.h"
 #include "cdef/offer.h"
 #include "cdef/pace.h"
 #include "cdef/poll.h"

@@ -56,6 +56,12 @@ def test_second_thread_is_busy(rig: Rig) -> None:
     assert poller.poll_payloads() == []
 
 
+def test_blocks_are_of_images_alone(rig: Rig) -> None:
+    _, poller = rig.pair()
+    with pytest.raises(TypeError, match="image"):
+        poller.block_poll(4096)
+
+
 def test_disarmed(rig: Rig) -> None:
     offerer, poller = rig.pair()
     send(offerer, b"1")

@@ -280,6 +280,8 @@ def test_two_threads_on_one_subscription(pair: Pairs) -> None:
         assert inside.wait(60)
         with pytest.raises(BusyError):
             subscription.poll(print)
+        with pytest.raises(BusyError):
+            subscription.images[0].block_poll()
     finally:
         leave.set()
         thread.join()
