@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
+
+from aeron_py.archive.catalog import segment_bases, segment_name
 
 TERM_LENGTH = 64 * 1024
 SEGMENT_LENGTH = 2 * TERM_LENGTH
 MTU = 1408
 DATA, PADDING = 1, 0
 BEGIN, END, UNFRAGMENTED = 0x80, 0x40, 0xC0
+
+
+def segment_files(archive_dir: str | os.PathLike[str], recording_id: int) -> dict[int, Path]:
+    """The segment files of a recording that are on disk, by base position, in order."""
+    directory = Path(archive_dir)
+    bases = segment_bases(archive_dir).get(recording_id, [])
+    return {base: directory / segment_name(recording_id, base) for base in bases}
 
 
 class RecordedFiles:

@@ -22,7 +22,6 @@ __all__ = [
     "read_catalog",
     "read_entries",
     "segment_bases",
-    "segment_files",
     "segment_name",
 ]
 
@@ -137,13 +136,6 @@ def find_recording(archive_dir: str | os.PathLike[str], recording_id: int) -> Re
         operation="find_recording",
         archive_code=ArchiveErrorCode.UNKNOWN_RECORDING,
     )
-
-
-def segment_files(archive_dir: str | os.PathLike[str], recording_id: int) -> dict[int, Path]:
-    """The segment files of a recording that are on disk, by base position, in order."""
-    directory = Path(archive_dir)
-    bases = segment_bases(archive_dir).get(recording_id, [])
-    return {base: directory / segment_name(recording_id, base) for base in bases}
 
 
 def segment_name(recording_id: int, base: int) -> str:

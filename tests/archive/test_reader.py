@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from aeron_py.archive.catalog import find_recording, read_catalog, segment_files
+from aeron_py.archive.catalog import find_recording, read_catalog
 from aeron_py.archive.client import Archive
 from aeron_py.archive.reader import DamagedRecordingError, RecordingReader
 from aeron_py.archive.recordings import RecordingDescriptor
@@ -21,6 +21,7 @@ from aeron_py.client import Client
 from aeron_py.errors import AdminActionError, BackPressuredError, InvalidPositionError
 from aeron_py.publication import ExclusivePublication
 from tests.nodes import START_TIMEOUT
+from tests.recorded_files import segment_files
 from tests.waiting import wait_until
 
 CHANNEL = "aeron:ipc?term-length=64k"

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from aeron_py.archive.catalog import segment_files
 from aeron_py.archive.client import Archive
 from aeron_py.archive.mark import ArchiveMark
 from aeron_py.archive.server import ArchiveServer, ArchivingMediaDriver
@@ -20,6 +19,7 @@ from aeron_py.errors import ArchiveError, ArchiveLimitError, ArchiveStorageError
 from aeron_py.publication import ExclusivePublication
 from tests.archive.streams import CHANNEL, TIMEOUT, messages, new_stream_id, offer, record
 from tests.ports import free_port
+from tests.recorded_files import segment_files
 from tests.sockets import bound_addresses
 from tests.waiting import wait_until
 

@@ -17,7 +17,7 @@ import pytest
 import trio
 
 from aeron_py import AsyncClient, Client, ExclusivePublication, Recovery, SettingError
-from aeron_py.archive.catalog import segment_bases, segment_files
+from aeron_py.archive.catalog import segment_bases
 from aeron_py.recorder.away import VolumeAwayError
 from aeron_py.recorder.config import ArchiveCommands, RetentionConfig
 from aeron_py.recorder.hooks import HookError
@@ -28,6 +28,7 @@ from aeron_py.recorder.playback.topics import Value
 from aeron_py.recorder.service import Recorder
 from aeron_py.recorder.volumes import Volumes
 from aeron_py.recorder.when import format_time
+from tests.recorded_files import segment_files
 from tests.recorder.histories import Listeners, stamp_of
 from tests.recorder.recorders import TIMEOUT, Events, configured, recordings
 from tests.streams import send

@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 
 from aeron_py import Client, ExclusivePublication, Publication
-from aeron_py.archive.catalog import segment_files
 from aeron_py.recorder.config import ArchiveCommands, RecorderConfig
 from aeron_py.recorder.playback import RecorderClient
 from aeron_py.recorder.retention import Retention
 from aeron_py.recorder.service import Recorder
 from aeron_py.recorder.timeindex import TimeIndex, journal_recordings
 from aeron_py.recorder.volumes import Volumes
+from tests.recorded_files import segment_files
 from tests.recorder.recorders import TIMEOUT, Events, configured, recordings, told
 from tests.streams import receive, send
 from tests.waiting import wait_until

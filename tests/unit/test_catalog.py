@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aeron_py.archive.catalog import CatalogError, find_recording, known_ids, read_catalog, segment_files
+from aeron_py.archive.catalog import CatalogError, find_recording, known_ids, read_catalog, segment_bases
 from aeron_py.errors import UnknownRecordingError
 from tests.recorded_files import MTU, SEGMENT_LENGTH, TERM_LENGTH, RecordedFiles, write_catalog
 
@@ -104,7 +104,7 @@ def test_no_bytes_do_harm(tmp_path_factory: pytest.TempPathFactory, offset: int,
         read_catalog(directory)
 
 
-def test_segment_files_in_order(tmp_path: Path) -> None:
+def test_segments_in_order(tmp_path: Path) -> None:
     for name in ("1-0.rec", "1-131072.rec", "1-65536.rec", "11-0.rec", "1-x.rec", "1-0.rec.del", "archive.catalog"):
         (tmp_path / name).touch()
-    assert list(segment_files(tmp_path, 1)) == [0, 65536, 131072]
+    assert segment_bases(tmp_path) == {1: [0, 65536, 131072], 11: [0]}
