@@ -19,8 +19,8 @@ from aeron_py.archive.server import context_from_mark
 from aeron_py.archive.users import read_credentials
 from aeron_py.cli.refusals import refusals_explained
 from aeron_py.client import Client
-from aeron_py.driver import ThreadingMode
-from aeron_py.errors import AeronError, ArchiveConnectionError, SettingError
+from aeron_py.driver import ThreadingMode, default_aeron_dir
+from aeron_py.errors import AeronError, ArchiveConnectionError, DriverTimeoutError, SettingError
 
 T = TypeVar("T")
 
@@ -213,11 +213,33 @@ def running_mark(archive_dir: Path) -> ArchiveMark:
 
 
 def driver_dir(archive_dir: Path, aeron_dir: Path | None) -> Path | None:
-    """The media driver's directory: the one given, else the one that the archive uses while it runs, else None."""
+    """The media driver's directory: the one given, else the one that the archive uses or, when it does not run, used.
+
+    None when there is no such directory any more.
+    """
     if aeron_dir is not None:
         return aeron_dir
     try:
-        mark = running_archive(archive_dir)
+        mark = running_archive(archive_dir) or ArchiveMark.read(archive_dir)
     except (AeronError, OSError):
         return None
-    return None if mark is None else Path(mark.aeron_dir)
+    return None if mark is None or not Path(mark.aeron_dir).is_dir() else Path(mark.aeron_dir)
+
+
+@contextlib.contextmanager
+def driver_of(archive_dir: Path, aeron_dir: Path | None) -> Iterator[Path | None]:
+    """As :func:`driver_dir`; when Aeron's default one is taken and has no driver, the error says how to name another.
+
+    Raises:
+        DriverTimeoutError: it came out of the block.
+    """
+    found = driver_dir(archive_dir, aeron_dir)
+    try:
+        yield found
+    except DriverTimeoutError as error:
+        if found is not None:
+            raise
+        raise DriverTimeoutError(
+            f"no media driver in {default_aeron_dir()}, and no archive in {archive_dir.absolute()} that tells of "
+            "another: name the driver's directory with --aeron-dir, or that of an archive on it with --archive-dir"
+        ) from error

@@ -7,16 +7,15 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from aeron_py.archive._lock import running_archive
 from aeron_py.cli import render
 from aeron_py.cli.keys import Keys
+from aeron_py.cli.options import driver_of
 from aeron_py.cli.sources import Played, Source, recorder_client
 from aeron_py.client import Client
 from aeron_py.errors import AeronError, ArchiveConnectionError, NotConnectedError
@@ -226,9 +225,8 @@ _ACTIONS: dict[str, Callable[[Any, Controls], str]] = {
 
 def sessions(source: Source, *, as_json: bool) -> str:
     """The sessions of the recorder that runs."""
-    mark = running_archive(source.archive_dir)
-    aeron_dir = source.aeron_dir or (None if mark is None else Path(mark.aeron_dir))
     with (
+        driver_of(source.archive_dir, source.aeron_dir) as aeron_dir,
         Client.connect(None if aeron_dir is None else str(aeron_dir)) as client,
         recorder_client(client, source) as recorder,
     ):

@@ -9,7 +9,7 @@ import typer
 
 from aeron_py.archive.mark import marked_errors
 from aeron_py.cli import render
-from aeron_py.cli.options import DEFAULT_ARCHIVE_DIR, AeronDir, ArchiveDir, AsJson, a_time, driver_dir
+from aeron_py.cli.options import DEFAULT_ARCHIVE_DIR, AeronDir, ArchiveDir, AsJson, a_time, driver_of
 from aeron_py.errors import DriverTimeoutError
 
 
@@ -36,7 +36,7 @@ def errors(
     found: list[dict[str, Any]] = []
     missing: DriverTimeoutError | None = None
     try:
-        with CncFile(driver_dir(archive_dir, aeron_dir)) as cnc:
+        with driver_of(archive_dir, aeron_dir) as directory, CncFile(directory) as cnc:
             found += [{"source": "driver", **render.plain(each)} for each in cnc.errors(begin)]
     except DriverTimeoutError as error:
         missing = error
@@ -84,7 +84,7 @@ def loss(aeron_dir: AeronDir = None, archive_dir: ArchiveDir = DEFAULT_ARCHIVE_D
     """
     from aeron_py.cnc import CncFile
 
-    with CncFile(driver_dir(archive_dir, aeron_dir)) as cnc:
+    with driver_of(archive_dir, aeron_dir) as directory, CncFile(directory) as cnc:
         found = cnc.losses()
     if as_json:
         print(render.as_json(found))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aeron_py.cli import render
-from aeron_py.cli.options import DEFAULT_ARCHIVE_DIR, AeronDir, ArchiveDir, AsJson, driver_dir
+from aeron_py.cli.options import DEFAULT_ARCHIVE_DIR, AeronDir, ArchiveDir, AsJson, driver_of
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -54,7 +54,7 @@ def top(
 
     console = Console()
     stop = StopSignal()
-    with Sampler(driver_dir(archive_dir, aeron_dir)) as sampler:
+    with driver_of(archive_dir, aeron_dir) as directory, Sampler(directory) as sampler:
         overview = sampler.sample()
         if once or as_json or not console.is_terminal:
             stop.wait(interval)

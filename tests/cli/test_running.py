@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import time
@@ -27,6 +28,7 @@ from tests.cli.test_commands import TIMEOUT, command, ready, run, run_unread
 from tests.driver_process import DriverProcess
 from tests.network.relay import Relay
 from tests.recorded_files import RecordedFiles, write_catalog
+from tests.recorder.recorders import Process
 from tests.streams import await_room, send
 from tests.waiting import wait_until
 
@@ -345,6 +347,30 @@ def test_errors_and_losses(node: aeron.ArchivingMediaDriver, node_client: aeron.
         missing = run_inside(name, "--aeron-dir", str(tmp_path), "--archive-dir", str(tmp_path))
         assert missing.returncode == 1, name
         assert "start a driver there" in missing.stderr
+
+
+def test_a_driver_that_was_killed_is_found_by_its_archive(tmp_path: Path) -> None:
+    with Process("up", "--archive-dir", str(tmp_path)) as process:
+        process.kill()
+    where = ("--archive-dir", str(tmp_path), "--json")
+    try:
+        told = json.loads(run_inside("top", "--interval", "0.05", *where).stdout)
+        assert told["driver"]["aeron_dir"] == process.told["aeron_dir"]
+        for name in ("errors", "loss"):
+            assert run_inside(name, *where).returncode == 0
+    finally:
+        shutil.rmtree(process.told["aeron_dir"])
+
+
+@pytest.mark.parametrize("name", ["top", "loss", "errors"])
+def test_where_there_is_no_driver_it_says_how_to_name_one(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AERON_DIR", str(tmp_path / "default"))
+    done = run_inside(name, "--archive-dir", str(tmp_path / "none"), columns=500)
+    assert done.returncode == 1
+    assert f"no media driver in {tmp_path}/default, and no archive in {tmp_path}/none" in done.stderr
+    assert "with --aeron-dir, or that of an archive on it with --archive-dir" in done.stderr
 
 
 def test_losses_between_two_drivers(tmp_path: Path) -> None:
