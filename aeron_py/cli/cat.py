@@ -71,6 +71,7 @@ def cat(
     ] = False,
 ) -> None:
     """Print the messages of a recording or a topic, oldest first, from the archive's files: it may run or not."""
+    from aeron_py.cli.away import tell_away
     from aeron_py.cli.progress import progress_of_bytes
     from aeron_py.cli.stopping import StopSignal
     from aeron_py.recorder.history import History, parse_place
@@ -87,12 +88,15 @@ def cat(
     else:
         shown = _as_bytes
     out = sys.stdout.buffer
+    first, last = parse_place(begin), parse_place(end)
+    if not what.isdecimal():
+        tell_away(archive_dir, getattr(first, "ns", None), getattr(last, "ns", None))
     with (
         History(
             archive_dir,
             int(what) if what.isdecimal() else what,
-            begin=parse_place(begin),
-            end=parse_place(end),
+            begin=first,
+            end=last,
             follow=follow,
         ) as history,
         progress_of_bytes("cat") as progress,

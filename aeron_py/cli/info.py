@@ -57,6 +57,7 @@ def info(
     The time line comes from the recorder's journals, as wide as the terminal. A recording that no recorder tells of
     has its begin and end only.
     """
+    from aeron_py.cli.away import tell_away
     from aeron_py.recorder.timeline import TimeLine, time_line
     from aeron_py.recorder.when import parse_time
 
@@ -74,6 +75,8 @@ def info(
     if recording and not (archive_dir / CATALOG_FILE_NAME).is_file():  # the archive is far away
         begin_ns, end_ns, lines = TimeLine(0, 0, [])
     else:
+        if not recording:
+            tell_away(archive_dir, parse_time(begin), parse_time(end))
         begin_ns, end_ns, lines = time_line(
             archive_dir,
             meant,

@@ -65,7 +65,9 @@ def ls(
     )
     if topics:
         from aeron_py.cli import record as _record
+        from aeron_py.cli.away import tell_away
 
+        tell_away(archive_dir, wanted.begin_ns, wanted.end_ns)
         print(_record.ls(_record.topics(archive_dir, wanted), as_json=as_json))
         return
     if control_channel is None and only_on_disk(archive_dir):

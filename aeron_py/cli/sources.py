@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from aeron_py.archive._lock import running_archive
 from aeron_py.archive.catalog import CATALOG_FILE_NAME
 from aeron_py.archive.mark import ArchiveMark
+from aeron_py.cli.away import names_of_away
 from aeron_py.cli.refusals import refusals_explained, wait_running
 from aeron_py.client import Client
 from aeron_py.errors import AeronError, ArchiveConnectionError, NotConnectedError, SettingError, TimedOutError
@@ -25,7 +26,6 @@ from aeron_py.recorder.playback.client import RecorderClient, RemoteSession
 from aeron_py.recorder.playback.controls import Controls
 from aeron_py.recorder.playback.topics import Remap
 from aeron_py.recorder.service import Recorder
-from aeron_py.recorder.volumes import Volumes
 from aeron_py.recorder.when import parse_time
 
 __all__ = ["Played", "Source", "recorder_client"]
@@ -36,7 +36,6 @@ _ASK_RECORDER = 2.0
 _START = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _OWN_STREAMS = 3_000_000
-_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -193,13 +192,7 @@ class Played:
     def _tell_away(self) -> None:
         """Say what is not played, since nothing fetches it."""
         start, end = parse_time(self._options["start"]), parse_time(self._options["end"])
-        away = [
-            each
-            for each in Volumes(self._source.archive_dir).known()
-            if each.away and (start is None or each.end_ns >= start) and (end is None or each.begin_ns <= end)
-        ]
-        if away:
-            names = ", ".join(each.name for each in away[:_NAMED]) + (" ..." if len(away) > _NAMED else "")
+        if names := names_of_away(self._source.archive_dir, start, end):
             self._say(
                 f"not played are volumes that are only where they were stored: {names}: name the recorder's "
                 "configuration, which has archive_cmds.get, with --config"

@@ -197,6 +197,18 @@ def test_what_is_away_is_named(put_away: Kept) -> None:
     assert volume.name not in said
 
 
+@pytest.mark.parametrize("command", [["ls", "--topics"], ["info"], ["info", RESTARTS], ["cat", RESTARTS, "--hex"]])
+def test_what_is_away_is_named_by_who_shows_what_there_is(put_away: Kept, command: list[str]) -> None:
+    """They show what is here, and say that there is more."""
+    where, (volume,) = ("--archive-dir", str(put_away.archive_dir)), put_away.volumes.known()
+    said = f"left out are volumes that are only where they were stored: {volume.name}\n"
+    done = run(*command, *where)
+    assert (done.returncode, done.stderr) == (0, said)
+    if command[0] != "cat":
+        done = run(*command, "--from", format_time(volume.end_ns + 1), *where)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_what_is_away_is_fetched(put_away: Kept, tmp_path: Path) -> None:
     config = tmp_path / "recorder.yaml"
     commands = {name: list(getattr(put_away.config.archive_cmds, name)) for name in ("list", "put", "get")}
