@@ -33,6 +33,7 @@ UNLIMITED = math.inf
 """The speed that is as fast as it goes; written ``Unlimited``."""
 MAX_BATCHES = 128
 """The most batches that a position can be moved by at once."""
+_SLOWEST, _FASTEST = 1e-6, 1e6
 
 
 class Batches(NamedTuple):
@@ -156,7 +157,7 @@ def parse_speed(value: str | float) -> float:
     """A speed as a fraction of real time: 1.0 is as it was, :data:`UNLIMITED` as fast as it goes.
 
     Args:
-        value: a number above 0, also as text, also with an ``x`` behind it; or ``Unlimited``.
+        value: a number from a millionth to a million, also as text, also with an ``x`` behind it; or ``Unlimited``.
 
     Raises:
         SettingError: it is none of these. Nothing plays at speed 0: pause it.
@@ -171,10 +172,13 @@ def parse_speed(value: str | float) -> float:
         if math.isinf(speed):
             speed = math.nan
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        speed = float(value)
-    if not speed > 0:
+        with contextlib.suppress(OverflowError):
+            speed = float(value)
+    if not _SLOWEST <= speed <= _FASTEST:
         raise SettingError(
-            f"{value!r:.100} is not a speed: a number above 0, or Unlimited; pause to stand still", operation="speed"
+            f"{value!r:.100} is not a speed: a number from {_SLOWEST:f} to {_FASTEST:.0f}, or Unlimited; pause to "
+            "stand still",
+            operation="speed",
         )
     return speed
 

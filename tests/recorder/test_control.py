@@ -164,6 +164,21 @@ def test_times_far_away_are_times_like_others(recorder: RecorderClient, control:
         assert session.session_id in {each.session for each in recorder.sessions()}
 
 
+def test_speeds_at_their_limits_stop_no_other_session(recorder: RecorderClient, recorded: Recording) -> None:
+    """Beyond these, what is reckoned with them has no number any more."""
+    for beyond in (1e308, 1e-308):
+        with pytest.raises(SettingError, match=r"a number from 0\.000001 to 1000000"):
+            recorder.open_session(speed=beyond)
+    with (
+        recorder.open_session(speed=1e-6, state="play"),
+        recorder.open_session(speed=1e6, topics=[CAMERA]) as session,
+        Listeners({CAMERA: session.subscribe(CAMERA)}) as listeners,
+    ):
+        session.state = "play"
+        listeners.await_all({CAMERA: recorded.sent[CAMERA]})
+        wait_until(lambda: session.ended, TIMEOUT)
+
+
 @pytest.mark.parametrize("control", ["start", "end", "pos"])
 def test_a_time_that_no_calendar_has_is_refused_and_leaves_nothing(recorder: RecorderClient, control: str) -> None:
     for far in ("-99999999999d", "9999-12-31T23:59:59-05:00"):

@@ -149,6 +149,8 @@ def test_what_is_no_position_is_an_error(written: str | int) -> None:
         ("2", 2.0),
         ("10x", 10.0),
         ("1e3", 1000.0),
+        (1_000_000, 1e6),
+        ("0.000001", 1e-6),
     ],
 )
 def test_a_speed_is_a_fraction_of_real_time_or_unlimited(written: str | float, speed: float) -> None:
@@ -156,7 +158,10 @@ def test_a_speed_is_a_fraction_of_real_time_or_unlimited(written: str | float, s
     assert parse_speed(format_speed(speed)) == speed
 
 
-@pytest.mark.parametrize("written", [0, -1, "0", "-1", "fast", "inf", "nan", math.nan, True, None, [], ""])
+@pytest.mark.parametrize(
+    "written",
+    [0, -1, "0", "-1", "fast", "inf", "nan", math.nan, True, None, [], "", 1e308, "1e-300", 1_000_001, 10**400],
+)
 def test_what_is_no_speed_is_an_error(written: object) -> None:
     with pytest.raises(SettingError, match="not a speed"):
         parse_speed(written)  # type: ignore[arg-type]
