@@ -72,6 +72,8 @@ class Recorder:
     """
 
     def __init__(self, config: RecorderConfig, *, on_event: Callable[[str], object] | None = None) -> None:
+        if not isinstance(config, RecorderConfig):
+            raise TypeError(f"a recorder takes a RecorderConfig, as load() makes it, not {type(config).__name__}")
         self.config = config
         self._say = on_event or _log.info
         self._node = node_of(config)
@@ -105,8 +107,15 @@ class Recorder:
 
     @property
     def aeron_dir(self) -> str:
-        """The directory of the media driver whose streams are recorded."""
-        return self._node.aeron_dir
+        """The directory of the media driver whose streams are recorded.
+
+        Raises:
+            AeronError: it is to be the recorder's own, which is not started yet.
+        """
+        found: str | None = getattr(self._node, "aeron_dir", None)
+        if found is None:
+            raise AeronError("no media driver yet: start the recorder first", operation="Recorder.aeron_dir")
+        return found
 
     @property
     def streams(self) -> list[StreamInfo]:

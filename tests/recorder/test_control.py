@@ -16,6 +16,7 @@ from aeron_py import (
     ArchivingMediaDriver,
     AsyncClient,
     Client,
+    ClosedError,
     SettingError,
     TimedOutError,
 )
@@ -207,6 +208,16 @@ def test_who_can_not_be_answered_holds_nobody_up(
     wait_until(answered, TIMEOUT)
 
 
+def test_a_closed_session_is_closed(recorder: RecorderClient) -> None:
+    with recorder.open_session() as session:
+        session.close()
+        session.close()
+        with pytest.raises(ClosedError, match=f"session {session.session_id} is closed"):
+            session.state = "play"
+        with pytest.raises(AttributeError):
+            session.spede = 2  # type: ignore[attr-defined]
+
+
 def test_nobody_there(node: ArchivingMediaDriver, node_client: Client) -> None:
     with RecorderClient(node_client, stream_id=990_001, timeout=0.2) as recorder, pytest.raises(AeronError):
         recorder.sessions()
@@ -296,6 +307,10 @@ def test_async(server: ControlServer, node: ArchivingMediaDriver, recorded: Reco
                 await session.step(-1)
                 with pytest.raises(SettingError):
                     await recorder.session("none").controls()
+                await session.close()
+                await session.close()
+                with pytest.raises(ClosedError):
+                    await session.controls()
 
     anyio.run(main, backend=backend)
 

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from aeron_py import (
+    AeronError,
     Archive,
     AsyncClient,
     Client,
@@ -85,6 +86,15 @@ def test_from_first_to_second_run(tmp_path: Path) -> None:
     # Each once, and nothing of the recorder's own.
     assert [len(recordings(tmp_path, each)) for each in topics.values()] == [2] * 5
     assert all(not topic.startswith("file:aeron-py") for topic in told)
+
+
+def test_what_is_not_started_yet_says_so(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"takes a RecorderConfig, as load\(\) makes it, not str"):
+        Recorder("recorder.yaml")  # type: ignore[arg-type]
+    recorder = Recorder(configured(tmp_path))
+    with pytest.raises(AeronError, match="start the recorder first"):
+        _ = recorder.aeron_dir
+    recorder.close()
 
 
 def test_what_shares_a_stream_with_what_is_not_recorded(tmp_path: Path) -> None:

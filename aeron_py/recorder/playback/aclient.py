@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from aeron_py._waiting import Duration, seconds
-from aeron_py.errors import AeronError, TimedOutError
+from aeron_py.errors import AeronError, ClosedError, TimedOutError
 from aeron_py.recorder.playback import messages
 from aeron_py.recorder.playback.client import (
     ASK_AGAIN,
@@ -145,20 +145,28 @@ class AsyncRecorderClient:
 
 
 class AsyncRemoteSession:
-    """A session of a recorder, with ``await``."""
+    """A session of a recorder, with ``await``; raises as :class:`RemoteSession`."""
+
+    __slots__ = ("__weakref__", "_closed", "_recorder", "session_id")
 
     def __init__(self, recorder: AsyncRecorderClient, session_id: str) -> None:
         self._recorder = recorder
         self.session_id = session_id
+        self._closed = False
+
+    async def _call(self, body: messages.Bodies) -> Any:
+        if self._closed:
+            raise ClosedError(f"session {self.session_id} is closed", operation=type(body).__name__.lower())
+        return await self._recorder.call(body)
 
     async def controls(self) -> Controls:
         """All controls at one moment."""
-        found: Controls = await self._recorder.call(messages.Get(session=self.session_id))
+        found: Controls = await self._call(messages.Get(session=self.session_id))
         return found
 
     async def set(self, **values: Any) -> Controls:
         """Set several controls at once: ``start``, ``end``, ``pos``, ``speed``, ``state``, ``loop``."""
-        found: Controls = await self._recorder.call(messages.Set(session=self.session_id, **values))
+        found: Controls = await self._call(messages.Set(session=self.session_id, **values))
         return found
 
     async def step(self, batches: int = 1) -> Controls:
@@ -167,7 +175,7 @@ class AsyncRemoteSession:
 
     async def topics(self) -> dict[str, TopicInfo]:
         """Its topics, and where they are played."""
-        found: dict[str, TopicInfo] = await self._recorder.call(messages.Topics(session=self.session_id))
+        found: dict[str, TopicInfo] = await self._call(messages.Topics(session=self.session_id))
         return found
 
     @contextlib.asynccontextmanager
@@ -188,8 +196,10 @@ class AsyncRemoteSession:
     async def values(self, topics: Iterable[str] | None = None) -> dict[str, Value | None]:
         """The latest message of each topic at ``pos``, see :meth:`RemoteSession.values`."""
         body = messages.Values(session=self.session_id, topics=None if topics is None else tuple(topics))
-        return {topic: value_of(value) for topic, value in (await self._recorder.call(body)).items()}
+        return {topic: value_of(value) for topic, value in (await self._call(body)).items()}
 
     async def close(self) -> None:
-        """Close it for everybody."""
-        await self._recorder.call(messages.Close(session=self.session_id))
+        """Close it for everybody. May be called twice."""
+        if not self._closed:
+            await self._call(messages.Close(session=self.session_id))
+            self._closed = True

@@ -14,7 +14,7 @@ import msgspec
 
 from aeron_py._closing import Closing
 from aeron_py._waiting import Duration, seconds, wait_for
-from aeron_py.errors import AeronError, ArchiveConnectionError, SettingError, TimedOutError
+from aeron_py.errors import AeronError, ArchiveConnectionError, ClosedError, SettingError, TimedOutError
 from aeron_py.recorder.away import VolumeAwayError
 from aeron_py.recorder.playback import messages
 from aeron_py.recorder.playback.controls import Controls
@@ -219,18 +219,27 @@ class RemoteSession:
 
     Raises, whatever is asked of it:
         SettingError: the recorder refuses, or the session is gone.
+        ClosedError: it was closed here.
         TimedOutError: no answer.
     """
+
+    __slots__ = ("__weakref__", "_closed", "_owned", "_recorder", "session_id")  # no control of another name is set
 
     def __init__(self, recorder: RecorderClient, session_id: str, *, owned: bool) -> None:
         self._recorder = recorder
         self.session_id = session_id
         self._owned = owned
+        self._closed = False
+
+    def _call(self, body: messages.Bodies) -> Any:
+        if self._closed:
+            raise ClosedError(f"session {self.session_id} is closed", operation=type(body).__name__.lower())
+        return self._recorder.call(body)
 
     @property
     def controls(self) -> Controls:
         """All controls at one moment."""
-        found: Controls = self._recorder.call(messages.Get(session=self.session_id))
+        found: Controls = self._call(messages.Get(session=self.session_id))
         return found
 
     def set(self, **values: Any) -> Controls:
@@ -239,7 +248,7 @@ class RemoteSession:
         Returns:
             All of them as they are then.
         """
-        found: Controls = self._recorder.call(messages.Set(session=self.session_id, **values))
+        found: Controls = self._call(messages.Set(session=self.session_id, **values))
         return found
 
     @property
@@ -299,7 +308,7 @@ class RemoteSession:
     @property
     def topics(self) -> dict[str, TopicInfo]:
         """Its topics, and where they are played."""
-        found: dict[str, TopicInfo] = self._recorder.call(messages.Topics(session=self.session_id))
+        found: dict[str, TopicInfo] = self._call(messages.Topics(session=self.session_id))
         return found
 
     def subscribe(self, topic: str, **options: Any) -> Subscription:
@@ -315,7 +324,7 @@ class RemoteSession:
                 later.
         """
         body = messages.Values(session=self.session_id, topics=None if topics is None else tuple(topics))
-        return {topic: value_of(value) for topic, value in self._recorder.call(body).items()}
+        return {topic: value_of(value) for topic, value in self._call(body).items()}
 
     def value(self, topic: str) -> Value | None:
         """The latest message of a topic at ``pos``, None when none came until then."""
@@ -333,8 +342,10 @@ class RemoteSession:
         )
 
     def close(self) -> None:
-        """Close it for everybody."""
-        self._recorder.call(messages.Close(session=self.session_id))
+        """Close it for everybody. May be called twice."""
+        if not self._closed:
+            self._call(messages.Close(session=self.session_id))
+            self._closed = True
 
     def __enter__(self) -> Self:
         return self
