@@ -62,7 +62,9 @@ def top(
             if as_json:
                 print(render.as_json(overview))
             else:
-                console.print(view(overview, "r", console.width, None))
+                with console.capture() as shown:  # rich would end with status 1 where nobody reads it
+                    console.print(view(overview, "r", console.width, None))
+                print(shown.get(), end="")
             return
         with contextlib.ExitStack() as stack:
             keys = stack.enter_context(Keys())

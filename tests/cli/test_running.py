@@ -298,6 +298,8 @@ def test_top_once(node: aeron.ArchivingMediaDriver, node_client: aeron.Client, a
         done = run("top", "--interval", "0.05", "--aeron-dir", node.aeron_dir)
         assert done.returncode == 0
         assert "pubsub:seen/by/top" in done.stdout
+        unread = run_unread("top", "--interval", "0.05", "--aeron-dir", node.aeron_dir)
+        assert (unread.returncode, unread.stderr) == (0, b"")
 
 
 def test_top_on_a_terminal(node: aeron.ArchivingMediaDriver) -> None:
