@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
-import signal
-import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anyio
@@ -24,56 +21,19 @@ from aeron_py import (
     Subscription,
     TimedOutError,
 )
-from aeron_py.archive.mark import ArchiveMark
 from aeron_py.counters import CounterType
 from aeron_py.recorder.config import load
 from aeron_py.recorder.playback import AsyncRecorderClient, RecorderClient, RemoteSession
 from aeron_py.recorder.playback.bounded import BoundedReplay
+from aeron_py.recorder.playback.control import ControlServer
 from aeron_py.recorder.playback.lanes import Lanes
 from aeron_py.recorder.service import Recorder, RecorderState
-from tests.recorder.recorders import TIMEOUT, Events, Process, configured, history
+from tests.faults.playing import NUMBER, TOPICS, Heard, kill_archive, record
+from tests.recorder.recorders import TIMEOUT, Events, Process, configured
 from tests.streams import send
 from tests.waiting import wait_until
 
-TOPICS = {"pubsub:a": 10, "pubsub:b": 11, "log:c": 12}
-_NUMBER = struct.Struct("<i")
 pytestmark = pytest.mark.filterwarnings("ignore:an archive was killed:RuntimeWarning")
-
-
-def record(client: Client, archive_dir: Path, count: int, length: int, apart: float = 0.0) -> None:
-    """So many numbered messages on each topic, all of which the journal tells of."""
-    ends = {}
-    with contextlib.ExitStack() as stack:
-        publications = {
-            topic: stack.enter_context(client.add_exclusive_publication(f"aeron:ipc?alias={topic}", stream_id))
-            for topic, stream_id in TOPICS.items()
-        }
-        for publication in publications.values():
-            publication.await_recorder(TIMEOUT)
-        pause = threading.Event()
-        for number in range(count):
-            for topic, publication in publications.items():
-                # Some have more than one fragment, so that there are places where no message begins.
-                ends[topic] = send(publication, _NUMBER.pack(number) + bytes(length if number % 5 else 4 * length))
-            pause.wait(apart)
-        wait_until(lambda: {t: s[-1][2] for t, s in history(archive_dir).items()} == ends, TIMEOUT, "the journal")
-
-
-class Heard:
-    """What came of each topic, by number."""
-
-    def __init__(self, session: RemoteSession) -> None:
-        self.subscriptions: dict[str, Subscription] = {topic: session.subscribe(topic) for topic in TOPICS}
-        self.numbers: dict[str, list[int]] = {topic: [] for topic in TOPICS}
-
-    def poll(self) -> int:
-        for topic, subscription in self.subscriptions.items():
-            self.numbers[topic] += [_NUMBER.unpack_from(each)[0] for each in subscription.poll_payloads(50)]
-        return min(len(each) for each in self.numbers.values())
-
-    def close(self) -> None:
-        for each in self.subscriptions.values():
-            each.close()
 
 
 @pytest.fixture
@@ -99,12 +59,6 @@ def tailing(recorder: Recorder, topic: str) -> Iterator[tuple[ExclusivePublicati
         with asking.open_session(state="tail") as session:
             wait_until(lambda: topic in session.topics, TIMEOUT)
             yield publication, session
-
-
-def kill_archive(archive_dir: Path) -> None:
-    mark = ArchiveMark.read(archive_dir)
-    assert mark is not None
-    os.kill(mark.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(("speed", "apart"), [(1.0, 0.005), ("Unlimited", 0.0)])
@@ -150,13 +104,13 @@ def test_archive_killed_while_following__the_session_goes_on_with_what_is_record
         wait_until(lambda: session.topics["pubsub:a"].listening, TIMEOUT)
 
         def hear(number: int) -> bool:
-            heard.extend(_NUMBER.unpack(each)[0] for each in subscription.poll_payloads())
+            heard.extend(NUMBER.unpack(each)[0] for each in subscription.poll_payloads())
             return number in heard
 
         for turn in range(3):
             numbers = range(100 * turn, 100 * turn + 100)
             for number in numbers:
-                send(publication, _NUMBER.pack(number))
+                send(publication, NUMBER.pack(number))
             wait_until(lambda n=numbers[-1]: hear(n), TIMEOUT, f"{heard[-3:]}")  # type: ignore[misc]
             kill_archive(tmp_path)
             wait_until(lambda n=turn: len([e for e in events if "waiting: " in e]) > n, TIMEOUT)  # type: ignore[misc]
@@ -182,19 +136,19 @@ def test_archive_killed_while_beginning_a_replay__nothing_comes_twice(
         with session.subscribe("pubsub:a") as subscription:
 
             def hear(number: int) -> bool:
-                heard.extend(_NUMBER.unpack(each)[0] for each in subscription.poll_payloads())
+                heard.extend(NUMBER.unpack(each)[0] for each in subscription.poll_payloads())
                 return number in heard
 
             wait_until(lambda: session.topics["pubsub:a"].listening, TIMEOUT)
             for number in range(200):
-                send(publication, _NUMBER.pack(number))
+                send(publication, NUMBER.pack(number))
             wait_until(lambda: hear(199), TIMEOUT)
             kill_archive(tmp_path)
             wait_until(lambda: any("waiting: " in each for each in events), TIMEOUT)
             monkeypatch.undo()
             wait_until(lambda: len([each for each in events if "running" in each]) > 1, TIMEOUT)
             publication.await_recorder(TIMEOUT)
-            send(publication, _NUMBER.pack(200))
+            send(publication, NUMBER.pack(200))
             wait_until(lambda: hear(200), TIMEOUT)
     assert heard == list(range(201))
 
@@ -213,7 +167,7 @@ class SlowReader:
 
     def hear(self) -> int:
         """Read a little; up to which position of the replay."""
-        self.numbers += [_NUMBER.unpack_from(each)[0] for each in self._subscription.poll_payloads(10)]
+        self.numbers += [NUMBER.unpack_from(each)[0] for each in self._subscription.poll_payloads(10)]
         return max((each.position for each in self._subscription.images), default=0)
 
     def highest(self, type_id: CounterType) -> int:
@@ -330,6 +284,44 @@ def test_archive_killed_while_asking_a_recorder__the_call_waits(
                 assert (await recorder.session(session.session_id).controls()).speed == 1.0
 
         anyio.run(main)
+
+
+CALLS: dict[str, Callable[[RecorderClient, RemoteSession], object]] = {
+    "controls": lambda asking, session: session.controls.speed == 1.0,
+    "set": lambda asking, session: session.set(speed=2.0).speed == 2.0,
+    "seek": lambda asking, session: session.set(pos="2020-01-01T00:00:00Z").state == "pause",
+    "topics": lambda asking, session: session.topics == {},
+    "open": lambda asking, session: asking.open_session().session_id != session.session_id,
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_archive_killed_while_a_recorder_answers__the_call_waits(
+    recorder: tuple[Recorder, Events], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Sees: a call that waits, as it does when the archive was gone before.
+
+    Kept: sessions and their settings; what was asked is done once.
+    Recovers: by itself: the recorder starts its archive again.
+    """
+    started, _ = recorder
+    name = "_open" if call == "open" else "_find"
+    answer = getattr(ControlServer, name)
+
+    def killed_meanwhile(server: ControlServer, *arguments: object) -> object:
+        monkeypatch.undo()
+        kill_archive(tmp_path)
+        wait_until(lambda: server.is_lost, TIMEOUT)
+        return answer(server, *arguments)
+
+    with (
+        Client.connect(started.aeron_dir) as client,
+        RecorderClient(client, timeout=TIMEOUT) as asking,
+        asking.open_session() as session,
+    ):
+        monkeypatch.setattr(ControlServer, name, killed_meanwhile)
+        assert CALLS[call](asking, session)
+        assert len(asking.sessions()) == 1 + (call == "open")
 
 
 @pytest.mark.parametrize("speed", [2.0, "Unlimited"])

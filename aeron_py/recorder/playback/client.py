@@ -184,7 +184,7 @@ class RecorderClient(Closing):
             try:
                 return self._ask(body, deadline)
             except WAITS:
-                # Nothing of it was done.
+                # Nothing of it was done, or what can be done again.
                 if time.monotonic() + ASK_AGAIN > deadline:
                     raise
                 time.sleep(ASK_AGAIN)

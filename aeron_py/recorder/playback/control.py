@@ -24,6 +24,7 @@ from aeron_py.recorder.playback.places import StreamIdSource
 from aeron_py.recorder.playback.session import Session
 from aeron_py.recorder.timeindex import TimeIndex
 from aeron_py.recorder.volumes import Volumes
+from aeron_py.recorder.when import Batches, parse_position
 from aeron_py.uri import ChannelUri
 
 if TYPE_CHECKING:
@@ -309,12 +310,24 @@ class ControlServer(Closing):
     # -- answers
 
     def _answer(self, request: Request) -> Any:
-        body = request.body
+        self._check_archive()
+        try:
+            return self._do(request)
+        except AeronError:
+            # When the archive died meanwhile, whoever asks is to ask again.
+            if not _steps(request.body):
+                self._check_archive()
+            raise
+
+    def _check_archive(self) -> None:
         if (problem := self._pacer.problem) is not None:
             raise ArchiveConnectionError(
                 f"the recorder waits for its archive, and goes on when it is back: {problem.message}",
                 operation="control",
             )
+
+    def _do(self, request: Request) -> Any:
+        body = request.body
         if isinstance(body, messages.Open):
             return self._open(request.client, body)
         if isinstance(body, messages.Sessions):
@@ -394,3 +407,11 @@ class ControlServer(Closing):
             if value is not msgspec.UNSET:
                 setattr(session, name, value)
         return session.controls
+
+
+def _steps(body: messages.Bodies) -> bool:
+    """Whether it moves a session by batches: what of that was done must not be done again."""
+    if isinstance(body, messages.Set) and body.pos is not msgspec.UNSET:
+        with contextlib.suppress(SettingError):
+            return isinstance(parse_position(body.pos), Batches)
+    return False
