@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,14 +95,13 @@ def _shared_memory() -> Finding:
 
 def _driver(directory: Path | None) -> str:
     path = default_aeron_dir() if directory is None else str(directory)
+    start = f"start one with  aeron-py up --aeron-dir {shlex.quote(path)}"
     info = driver_info(path)
     if info is None:
-        raise DriverTimeoutError(f"no media driver in {path}: start one with  aeron-py up --aeron-dir {path}")
+        raise DriverTimeoutError(f"no media driver in {path}: {start}")
     if not info.alive:
         silence = "was shut down" if info.heartbeat_age is None else f"is silent for {info.heartbeat_age:.0f} s"
-        raise DriverTimeoutError(
-            f"the media driver in {path} (process {info.pid}) {silence}: start one with  aeron-py up --aeron-dir {path}"
-        )
+        raise DriverTimeoutError(f"the media driver in {path} (process {info.pid}) {silence}: {start}")
     return f"alive in {path} (process {info.pid})"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -177,7 +178,7 @@ def connected(
             credentials=credentials,
         )
     else:
-        mark = running_mark(archive_dir)
+        mark = running_mark(archive_dir, "--archive-dir or --control-channel")
         context = context_from_mark(mark, credentials=credentials)
         aeron_dir = aeron_dir or Path(mark.aeron_dir)
     with Client.connect(None if aeron_dir is None else str(aeron_dir), driver_timeout=timeout) as client:
@@ -195,16 +196,19 @@ def only_on_disk(archive_dir: Path) -> bool:
     return True
 
 
-def running_mark(archive_dir: Path) -> ArchiveMark:
+def running_mark(archive_dir: Path, options: str = "--archive-dir") -> ArchiveMark:
     """The mark of the archive that runs in a directory.
+
+    Args:
+        archive_dir: the directory.
+        options: those with which the command takes another archive.
 
     Raises:
         ArchiveConnectionError: none does; says how to start or name one.
     """
     mark = running_archive(archive_dir)
-    advice = (
-        f"start one with  aeron-py up --archive-dir {archive_dir}  or name one with --archive-dir or --control-channel"
-    )
+    start = f"aeron-py up --archive-dir {shlex.quote(str(archive_dir))}"
+    advice = f"start one with  {start}  or name one with {options}"
     if mark is None and (archive_dir / CATALOG_FILE_NAME).is_file():
         raise ArchiveConnectionError(f"the archive in {archive_dir.absolute()} does not run: {advice}")
     if mark is None:

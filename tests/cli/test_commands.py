@@ -175,6 +175,17 @@ def test_doctor_says_what_to_do(tmp_path: Path) -> None:
     assert all("start one with  aeron-py up" in line for line in failed if "shared memory" not in line)
 
 
+def test_what_it_says_to_type_can_be_typed(tmp_path: Path) -> None:
+    where = tmp_path / "two words"
+    for arguments, others in (
+        (["ls"], "--archive-dir or --control-channel"),
+        (["doctor", "--aeron-dir", str(where)], "--archive-dir"),
+    ):
+        done = run_inside(*arguments, "--archive-dir", str(where), columns=500)
+        assert f"aeron-py up --archive-dir '{where}'  or name one with {others}\n" in done.stdout + done.stderr
+    assert f"aeron-py up --aeron-dir '{where}'\n" in done.stdout
+
+
 @pytest.mark.parametrize("length", [0, 40, 59])
 def test_the_mark_of_an_archive_killed_at_once(length: int, tmp_path: Path) -> None:
     (tmp_path / "archive-mark.dat").write_bytes(bytes(length))
