@@ -136,7 +136,7 @@ def time_line(
         every = [each for found in intervals.values() for each in found]
         begin = min((each.began_ns for each in every), default=now) if begin_ns is None else begin_ns
         end = max((each.ended_ns or now for each in every), default=now) if end_ns is None else end_ns
-        if begin_ns is None:
+        if begin_ns is None and end_ns is not None:
             begin = min(begin, end - 1)
         end = max(end, begin + 1)
         count = parts(names) if callable(parts) else parts
