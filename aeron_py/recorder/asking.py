@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from aeron_py.archive._many import ask_each
 from aeron_py.archive.recordings import SourceLocation
 from aeron_py.archive.requests import start_recording, stop_recording
-from aeron_py.counters import CounterType
 from aeron_py.errors import ActiveSubscriptionError, AeronError
 from aeron_py.recorder.config import RecorderConfig
 from aeron_py.recorder.discovery import ActiveRecording, PublishedStream
@@ -32,7 +31,6 @@ __all__ = [
     "Wide",
     "await_recorded",
     "is_own",
-    "is_published",
 ]
 
 T = TypeVar("T")
@@ -46,12 +44,6 @@ def is_own(config: RecorderConfig, channel: str, stream_id: int) -> bool:
     """Whether a stream is one of a recorder's own, or has requests to an archive: nothing of it is recorded."""
     own = (config.journal.stream_id, config.control.stream_id)
     return stream_id in own or stream_id in config.stream_ids or topic_name(channel, 0).topic.startswith(_OWN_ALIAS)
-
-
-def is_published(counters: CountersReader, stream_id: int, session_id: int) -> bool:
-    """Whether a publication is there, also one that discovery leaves out: what an archive replays, for example."""
-    text = f" {session_id} {stream_id} "
-    return any(text in counter.label for counter in counters.list(CounterType.PUBLISHER_POSITION))
 
 
 def await_recorded(

@@ -250,6 +250,15 @@ class Discovery(_Watch[PublishedStream]):
         """Mark what is published on a channel from now on as ``covered``: something records all of it already."""
         self._covered.add((place_of(channel), stream_id))
 
+    def understood(self) -> dict[tuple[int, int], bool]:
+        """Of all that is published now, by stream and session: whether that was understood, also to be left out."""
+        counters = self._counters.list(CounterType.PUBLISHER_POSITION)
+        return {
+            (int(found[4]), int(found[3])): (each.registration_id, each.counter_id) in self._known
+            for each in counters
+            if (found := _PUBLICATION.fullmatch(each.label))
+        }
+
     def _prepare(self) -> None:
         self._archives.look()
 
@@ -304,6 +313,10 @@ class RecordingWatch(_Watch[ActiveRecording]):
                 if not there:
                     del self._alone[where]
         return changes
+
+    def shows(self, recording: ActiveRecording) -> bool:
+        """Whether it went on at the last look."""
+        return (recording.registration_id, recording.counter_id) in self._known
 
     def alone(self, where: tuple[str, int]) -> Collection[int]:
         """The recordings at a place, that is :func:`place_of` and a stream id, of which each is of one publication."""

@@ -19,7 +19,6 @@ from aeron_py.recorder.asking import (
     Wide,
     await_recorded,
     is_own,
-    is_published,
 )
 from aeron_py.recorder.config import RecorderConfig
 from aeron_py.recorder.discovery import (
@@ -87,6 +86,8 @@ class RecordingSet:
         self._at: dict[Place, set[tuple[int, int]]] = {}
         self._wide: dict[Place, Wide] = {}
         self._unclaimed: dict[tuple[int, int], ActiveRecording] = {}
+        self._unexplained: list[ActiveRecording] = []  # of publications that discovery has not understood yet
+        self._understood: dict[tuple[int, int], bool] | None = None  # at this look
         self._asking = Asking(client, archive, say)
         self.telling = Telling(config.archive_dir, self._asking, self._rules, say, self._left_off.values())
         """What the journal knows of it."""
@@ -129,7 +130,7 @@ class RecordingSet:
         with self.lock:
             # Recordings first: whose recording is seen, its publication is there already.
             recordings = self._watch.scan()
-            publications = self._discovery.scan() if discover else Changes()
+            publications = self._discovery.scan() if discover or self._unexplained else Changes()
             for bad in (*recordings.bad, *publications.bad):
                 self._say(f"left out {bad.label!r}: {bad.problem}")
             for error in self._archive.poll_errors():
@@ -145,14 +146,17 @@ class RecordingSet:
             for published in publications.came:
                 self._asking.guarded(published.name, self._on_published, published)
             # What began and ended between two looks is older than what is there.
-            self._take_signals({each.recording_id for each in recordings.came})
-            for recording in recordings.came:
+            self._understood = None
+            there, self._unexplained = (*self._unexplained, *recordings.came), []
+            self._take_signals({each.recording_id for each in there})
+            for recording in there:
                 self._asking.guarded(recording.name, self._on_recording, recording)
             self._look_after_ended()
             self._purge_unwanted()
             busy = self._start()
             self._known.save()
-            return busy or not (self._watch.is_settled and self._discovery.is_settled)
+            settled = self._watch.is_settled and self._discovery.is_settled and not self._unexplained
+            return busy or not settled
 
     def _on_published(self, published: PublishedStream) -> None:
         if published.covered:
@@ -199,6 +203,18 @@ class RecordingSet:
         if self._is_own(recording.channel, recording.stream_id):
             return
         session, wide = self._sessions.get(key), self._wide.get(where)
+        left_out = False
+        if session is None and wide is not None and wide.armed and not recording.is_alone:
+            understood = self._is_understood(key)
+            if understood is False:
+                self._unexplained.append(recording)
+                return
+            left_out = understood is True
+        if not left_out and not self._watch.shows(recording):
+            self._take_over_one(recording.recording_id)
+            if recording.recording_id not in self._seen:
+                self._unexplained.append(recording)  # the archive is about to note where it stopped
+            return
         if session is None and (wide is None or recording.is_alone):
             self._unclaimed[key] = recording
             return
@@ -208,14 +224,21 @@ class RecordingSet:
                 self._unwanted.add(recording.recording_id)
             if wide is not None and wide.armed:
                 self._disarm(wide)
-        elif session is None and wide is not None and wide.armed and is_published(self._client.counters, *key):
-            self._unwanted.add(recording.recording_id)
-            self._disarm(wide)
         elif session is None:
             assert wide is not None
+            if left_out:
+                self._unwanted.add(recording.recording_id)
+                self._disarm(wide)
+                return
             self.telling.open(recording.recording_id, wide.name, wide.channel, key)
         elif session.saves and session.recording_id is None:
             self._adopt(recording, session)
+
+    def _is_understood(self, key: tuple[int, int]) -> bool | None:
+        """Whether discovery has understood a publication, also one that it leaves out; None when there is none."""
+        if self._understood is None:
+            self._understood = self._discovery.understood()
+        return self._understood.get(key)
 
     def _adopt(self, recording: ActiveRecording, session: LocalSession) -> None:
         published = session.published

@@ -24,11 +24,12 @@ from aeron_py import (
 )
 from aeron_py.archive.catalog import read_catalog
 from aeron_py.archive.mark import ArchiveMark
-from aeron_py.archive.server import ArchiveServer
+from aeron_py.archive.server import ArchiveServer, context_from_mark
 from aeron_py.recorder.config import load
 from aeron_py.recorder.known import KnownStreams
 from aeron_py.recorder.playback.client import RecorderClient
 from aeron_py.recorder.service import Recorder, RecorderState
+from tests.faults.playing import kill_archive
 from tests.ports import free_port
 from tests.recorder.recorders import TIMEOUT, Events, Process, configured, history, payloads, recordings, told
 from tests.sockets import bound_addresses
@@ -115,6 +116,42 @@ def test_what_shares_a_stream_with_what_is_not_recorded(tmp_path: Path) -> None:
             wait_until(lambda: {each.session_id for each in recordings(tmp_path, 10)} == {wanted.session_id}, TIMEOUT)
     assert payloads(tmp_path, 10) == [b"1", b"2"]
     assert set(history(tmp_path)) == {"pubsub:a"}
+
+
+@pytest.mark.filterwarnings("ignore:an archive was killed:RuntimeWarning")
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("poll_interval", ["50ms", "0"])
+def test_what_is_armed_is_recorded_however_late_it_is_seen_who_publishes(
+    tmp_path: Path, poll_interval: str, killed: bool
+) -> None:
+    """Where an archive was killed, what it had shows for some more seconds, as if there were two archives."""
+    known, said = KnownStreams(tmp_path), Events()
+    known.note("aeron:ipc?alias=pubsub:a", 10, "pubsub:a")
+    known.save()
+    config = load(f"{{archive_dir: {tmp_path}, play: false, rules: [{{}}], poll_interval: {poll_interval}}}")
+
+    def listens() -> bool:
+        mark = ArchiveMark.read(tmp_path)
+        assert mark is not None
+        with (
+            Client.connect(recorder.aeron_dir) as client,
+            Archive.connect(client, context_from_mark(mark), timeout=TIMEOUT) as archive,
+        ):
+            return any(each.stream_id == 10 for each in archive.list_recording_subscriptions())
+
+    with Recorder(config, on_event=said.append) as recorder:
+        recorder.wait_running(TIMEOUT)
+        wait_until(listens, TIMEOUT)
+        if killed:
+            kill_archive(tmp_path)
+            wait_until(lambda: recorder.state is RecorderState.WAITING, TIMEOUT)
+            recorder.wait_running(TIMEOUT)
+            wait_until(listens, TIMEOUT)
+        with Client.connect(recorder.aeron_dir) as client, opened(client, "pubsub:a", 10) as publication:
+            end = publish(publication, b"1", b"2")
+            wait_until(lambda: [each[1:] for each in history(tmp_path).get("pubsub:a", ())] == [(0, end)], TIMEOUT)
+    assert payloads(tmp_path, 10) == [b"1", b"2"]
+    assert not any("shares" in each for each in said)
 
 
 def test_one_bad_topic_stops_no_other(tmp_path: Path) -> None:
