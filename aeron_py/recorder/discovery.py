@@ -342,4 +342,7 @@ class RecordingWatch(_Watch[ActiveRecording]):
 
 def _whole(channel: str, label: str) -> str:
     """The channel without a last parameter that may have been cut."""
-    return channel.rpartition("|")[0] or channel if len(label) >= _LABEL_LENGTH else channel
+    if len(label) < _LABEL_LENGTH:
+        return channel
+    head, more, _ = channel.rpartition("|")
+    return head if more else channel.partition("?")[0]

@@ -138,6 +138,14 @@ def test_a_channel_too_long_for_a_label_loses_its_end(driver: MediaDriver, clien
         assert stream.recording_channel == f"aeron:ipc?session-id={publication.session_id}|alias=pubsub:long"
 
 
+def test_an_alias_too_long_for_a_label_is_none(driver: MediaDriver, client: Client) -> None:
+    discovery = Discovery(client.counters)
+    with client.add_exclusive_publication(f"aeron:ipc?alias=pubsub:{'x' * 400}", 10) as publication:
+        (stream,) = look_until(discovery, lambda found: len(found) == 1)
+        assert (str(stream.name), stream.channel) == ("file:ipc/10", "aeron:ipc")
+        assert stream.recording_channel == f"aeron:ipc?session-id={publication.session_id}"
+
+
 def test_what_is_ignored_does_not_come_and_what_is_configured_is_covered(driver: MediaDriver, client: Client) -> None:
     endpoint = f"127.0.0.1:{free_port()}"
     configured = [ChannelConfig(channel=f"aeron:udp?endpoint={endpoint}", stream_id=10, topic="pubsub:far")]
