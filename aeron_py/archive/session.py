@@ -219,11 +219,18 @@ class Session(Incoming):
             if self._listing is not call:
                 self._calls.pop(call.correlation_id, None)
 
-    def wait(self, call: Call[T], timeout: float) -> T:
-        """Step the call until it is done. Each record of a listing gives it its time again."""
+    def wait(self, call: Call[T], timeout: float, check: Callable[[], object] = lambda: None) -> T:
+        """Step the call until it is done. Each record of a listing gives it its time again.
+
+        Args:
+            call: it.
+            timeout: seconds.
+            check: called meanwhile; what it raises ends the wait.
+        """
         progress, deadline = 0, time.monotonic() + timeout
         try:
             while not self.step(call):
+                check()
                 now = time.monotonic()
                 if len(call.response.records) != progress:
                     progress, deadline = len(call.response.records), now + timeout

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -21,8 +22,10 @@ from aeron_py import (
     Subscription,
     TimedOutError,
 )
+from aeron_py.archive.session import Session as ArchiveSession
 from aeron_py.counters import CounterType
 from aeron_py.recorder.config import load
+from aeron_py.recorder.node import EmbeddedNode
 from aeron_py.recorder.playback import AsyncRecorderClient, RecorderClient, RemoteSession
 from aeron_py.recorder.playback.bounded import BoundedReplay
 from aeron_py.recorder.playback.control import ControlServer
@@ -151,6 +154,39 @@ def test_archive_killed_while_beginning_a_replay__nothing_comes_twice(
             send(publication, NUMBER.pack(200))
             wait_until(lambda: hear(200), TIMEOUT)
     assert heard == list(range(201))
+
+
+def test_archive_killed_while_playback_connects_to_it__the_recorder_starts_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sees: a pause as long as it takes to start an archive, however long answers may take.
+
+    Kept: each message comes once.
+    Recovers: by itself.
+    """
+    context, poll, killed = EmbeddedNode.context, ArchiveSession.poll_connected, threading.Event()
+
+    def killed_meanwhile(session: ArchiveSession) -> bool:
+        if threading.current_thread().name == "aeron-py playback" and not killed.is_set():
+            kill_archive(tmp_path)
+            killed.set()
+        return poll(session)
+
+    monkeypatch.setattr(EmbeddedNode, "context", lambda node: replace(context(node), message_timeout=10 * TIMEOUT))
+    monkeypatch.setattr(ArchiveSession, "poll_connected", killed_meanwhile)
+    config = msgspec.structs.replace(configured(tmp_path), play=True)
+    with Recorder(config) as started:
+        started.wait_running(TIMEOUT)
+        with Client.connect(started.aeron_dir) as client, RecorderClient(client, timeout=TIMEOUT) as asking:
+            record(client, tmp_path, 100, 400)
+            with asking.open_session(speed="Unlimited", topics=list(TOPICS)) as session:
+                heard = Heard(session)
+                wait_until(lambda: all(info.listening for info in session.topics.values()), TIMEOUT)
+                session.state = "play"
+                assert killed.wait(TIMEOUT)
+                wait_until(lambda: heard.poll() >= 100, TIMEOUT)
+                heard.close()
+    assert heard.numbers == {topic: list(range(100)) for topic in TOPICS}
 
 
 class SlowReader:

@@ -91,7 +91,7 @@ class BoundedReplay:
     def _ask(self) -> None:
         assert self._adding is not None
         try:
-            counter = self._adding.poll()
+            counter = self._adding.poll() if self._pacer.connected() else None
             if counter is None:
                 return
             self._counter, self._adding = counter, None

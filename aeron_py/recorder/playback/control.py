@@ -138,8 +138,7 @@ class ControlServer(Closing):
 
     def ask_archive(self, timeout: float) -> None:
         """Raises when the archive does not answer, or was lost."""
-        if self._pacer.problem is not None:
-            raise self._pacer.problem
+        self._pacer.check()
         archive = self._pacer.archive if self._pacer.has_archive else self._archive
         archive.list_recordings(limit=1, timeout=timeout)
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from aeron_py.archive.requests import get_start_position
 from aeron_py.errors import AeronError, ArchiveError
 from aeron_py.recorder.playback.bounded import Stage
 from aeron_py.recorder.playback.lane import Lane
@@ -300,7 +301,7 @@ class Lanes:
         stopping = [part for part in self.parts if part.stage is Stage.STOPPING]
         deadline = time.monotonic() + _STOP_AT_MOST
         for part in stopping:
-            while part.stage is Stage.STOPPING and time.monotonic() < deadline:
+            while part.stage is Stage.STOPPING and time.monotonic() < deadline and self._pacer.problem is None:
                 part.work_stop()
                 if part.stage is Stage.STOPPING:
                     time.sleep(_PAUSE)
@@ -308,7 +309,9 @@ class Lanes:
         # hears of the end of the replay before it hears of new subscribers.
         with contextlib.suppress(AeronError):
             for _ in range(_CYCLES if stopping else 0):
-                self._pacer.archive.get_start_position(stopping[0].recording_id, timeout=_STOP_AT_MOST)
+                session = self._pacer.archive._session
+                call = session.call(get_start_position(stopping[0].recording_id), quietly=True)
+                session.wait(call, _STOP_AT_MOST, self._pacer.check)
 
     def on_replay_error(self, error: ArchiveError) -> None:
         """The archive tells that a replay failed; it may be another's."""

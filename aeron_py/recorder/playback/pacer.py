@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 from aeron_py._ffi import check, ffi, lib
 from aeron_py._owner import Handle, Owner
 from aeron_py.archive.client import Archive
-from aeron_py.errors import AeronError, ArchiveError, ArchiveErrorCode, ClosedError
+from aeron_py.archive.session import Session
+from aeron_py.errors import AeronError, ArchiveConnectionError, ArchiveError, ArchiveErrorCode, ClosedError
 
 if TYPE_CHECKING:
     from aeron_py.client import Client
@@ -169,6 +170,8 @@ class Pacer(Owner):
         """Why nothing is played: the archive or the media driver is gone. See :meth:`go_on`."""
         self._context = archive.context
         self._archive: Archive | None = None
+        self._coming: Session | None = None
+        self._connect_until = 0.0
         self._connecting = threading.Lock()
         out = ffi.new("shim_pace_t **")
         self._thread = threading.Thread(target=self._run, name="aeron-py playback", daemon=True)
@@ -190,29 +193,62 @@ class Pacer(Owner):
         lib.shim_pace_delete(pace)
         self._disconnect()
 
+    def check(self) -> None:
+        """Raises why nothing is played."""
+        if self.problem is not None:
+            raise self.problem
+
     @property
     def archive(self) -> Archive:
-        """For replays: connected by whoever comes first.
+        """The session for replays.
 
         Raises:
-            AeronError: as ``Archive.connect``.
+            ArchiveConnectionError: there is none, see :meth:`connected`.
         """
-        with self._connecting:
-            if self._archive is None:
-                # What comes late is of replays: sessions are told, and of those that they gave up nobody is to hear.
-                self._archive = Archive.connect(self.client, self._context, error_handler=lambda error: None)
-            return self._archive
+        archive = self._archive
+        if archive is None:
+            raise ArchiveConnectionError("playback has no session with the archive", operation="playback")
+        return archive
 
     @property
     def has_archive(self) -> bool:
         """Whether :attr:`archive` is connected already."""
         return self._archive is not None
 
+    def connected(self) -> bool:
+        """Whether :attr:`archive` is there; it is connected by whoever comes first, and none of that waits.
+
+        An archive may die while it is connected to, and whoever waited would hold up those that start it again.
+
+        Raises:
+            AeronError: as ``Archive.connect``.
+        """
+        with self._connecting:
+            if self._archive is None:
+                if self._coming is None:
+                    # What comes late is of replays: sessions are told, and of those given up nobody is to hear.
+                    self._coming = Session(self.client._handle, self._context, lambda error: None)
+                    self._connect_until = time.monotonic() + self._context.message_timeout
+                coming = self._coming
+                try:
+                    if coming.poll_connected():
+                        self._archive, self._coming = Archive(self.client, coming, None), None
+                    elif time.monotonic() > self._connect_until:
+                        raise coming.connect_timed_out(self._context.message_timeout)
+                except BaseException:
+                    self._coming = None
+                    coming.handle.close()
+                    raise
+            return self._archive is not None
+
     def _disconnect(self) -> None:
         with self._connecting:
-            archive, self._archive = self._archive, None
+            archive, coming = self._archive, self._coming
+            self._archive = self._coming = None
         if archive is not None:
             archive.close()
+        if coming is not None:
+            coming.handle.close()
 
     def add(self) -> Track:
         """A track for a session."""
