@@ -38,6 +38,7 @@ RELEASES_GIL = (
     "shim_pace_pause",
     "shim_pace_play",
     "shim_pace_position",
+    "shim_pace_positions",
     "shim_pace_push",
     "shim_pace_raise",
     "shim_pace_remove",

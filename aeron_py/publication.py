@@ -101,13 +101,6 @@ class Publication(Offering):
         with self._handle.using(name) as pointer:
             return getattr(lib, f"aeron_{self._kind}_{name}")(pointer)
 
-    def _ask(self, name: str, otherwise: bool) -> bool:
-        """A question to C; the other answer when it is closed, or its driver is lost."""
-        with self._handle.kept() as pointer:
-            if pointer is None or self._handle.reason is not None:
-                return otherwise
-            return bool(getattr(lib, f"aeron_{self._kind}_{name}")(pointer))
-
     def _position(self, name: str) -> int:
         value = int(self._call(name))
         if value < 0:
@@ -135,12 +128,15 @@ class Publication(Offering):
     @property
     def is_connected(self) -> bool:
         """Whether somebody subscribes; False when it is closed."""
-        return self._ask("is_connected", False)
+        return self._offerer.is_connected()
 
     @property
     def is_closed(self) -> bool:
         """Whether it was closed, or its client, or its driver is lost."""
-        return self._ask("is_closed", True)
+        with self._handle.kept() as pointer:
+            if pointer is None or self._handle.reason is not None:
+                return True
+            return bool(getattr(lib, f"aeron_{self._kind}_is_closed")(pointer))
 
     @property
     def channel_status(self) -> int:

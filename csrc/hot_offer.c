@@ -370,6 +370,16 @@ static PyObject *offerer_try_claim(PyObject *object, PyObject *const *args, Py_s
     return offerer_usable(self, "try_claim") ? claim_new(self, length) : NULL;
 }
 
+static PyObject *offerer_is_connected(PyObject *object, PyObject *unused)
+{
+    const offerer_t *self = (offerer_t *)object;
+    (void)unused;
+
+    return PyBool_FromLong(NULL != self->publication &&
+        (self->exclusive ? aeron_exclusive_publication_is_connected(self->publication) :
+            aeron_publication_is_connected(self->publication)));
+}
+
 static PyObject *offerer_disarm(PyObject *object, PyObject *error)
 {
     offerer_t *self = (offerer_t *)object;
@@ -466,6 +476,8 @@ static PyMethodDef offerer_methods[] = {
       "try_claim(length): a Claim of the next bytes of the stream; raises when there is no room." },
     { "append_padding", FAST(offerer_append_padding), METH_FASTCALL | METH_KEYWORDS,
       "append_padding(length): the position after so many bytes that no subscriber sees. Exclusive publications only." },
+    { "is_connected", offerer_is_connected, METH_NOARGS,
+      "is_connected(): whether somebody subscribes; False when disarmed." },
     { "disarm", offerer_disarm, METH_O,
       "disarm(error): abort open claims and never touch the address again; every call raises from now on. "
       "Waits for calls in other threads." },

@@ -329,6 +329,16 @@ int64_t shim_pace_position(shim_pace_track_t *track, int32_t slot)
     return position;
 }
 
+void shim_pace_positions(shim_pace_track_t *track, int64_t *positions, int32_t count)
+{
+    lock(track);
+    for (int32_t i = 0; i < count; i++)
+    {
+        positions[i] = i < track->slots_length ? track->slots[i].position : 0;
+    }
+    unlock(track);
+}
+
 void shim_pace_status(shim_pace_track_t *track, shim_pace_status_t *status)
 {
     lock(track);

@@ -59,4 +59,8 @@ int shim_pace_follow(shim_pace_track_t *track, int32_t slot, int32_t counter_id,
 void shim_pace_forget(shim_pace_track_t *track, int32_t slot);
 
 int64_t shim_pace_position(shim_pace_track_t *track, int32_t slot);
+
+/* The positions of the first so many slots, 0 for those never used. */
+void shim_pace_positions(shim_pace_track_t *track, int64_t *positions, int32_t count);
+
 void shim_pace_status(shim_pace_track_t *track, shim_pace_status_t *status);

@@ -269,8 +269,8 @@ def test_archive_killed_twice_while_a_reader_rests__all_comes_in_order(
     Recovers: by itself.
     """
     started, events = recorder
-    turns, look = list[Lanes](), Lanes.look_at_counters
-    monkeypatch.setattr(Lanes, "look_at_counters", lambda lanes: (turns.append(lanes), look(lanes))[1])
+    turns, work = list[Lanes](), Lanes.work
+    monkeypatch.setattr(Lanes, "work", lambda lanes: (turns.append(lanes), work(lanes))[1])
     with slowly_read(started, tmp_path, 1000) as reader:
         for turn in (1, 2):
             kill_archive(tmp_path)

@@ -54,6 +54,8 @@ class Lane:
         self.parts: list[Part] = []
         self.heard = False
         """Whether anybody subscribed when it was looked at last, with a media driver that lived."""
+        self.quiet = False
+        """Whether nobody subscribed then, and nothing was under way any more."""
         name = "".join(c if c not in "|,?" else "_" for c in topic)
         self._alias = alias = f"{PLAYBACK_ALIAS}/{session}/{name}"[:300]
         uri = ChannelUri.parse(channel)
@@ -136,6 +138,7 @@ class Lane:
         listening = self.heard = self.listening
         for may_start, part in self._playable():
             part.work(listening=listening, may_start=may_start)
+        self.quiet = not listening and not any(part.under_way for part in self.parts)
 
     def _look_for_probe(self) -> None:
         adding, self._adding = self._adding, None

@@ -14,7 +14,7 @@ from aeron_py.recorder.playback.bounded import Stage
 from aeron_py.recorder.playback.lane import Lane
 from aeron_py.recorder.playback.pacer import FOREVER, Pacer, Track
 from aeron_py.recorder.playback.part import Part
-from aeron_py.recorder.playback.positions import Stream, publications, readers, recorded
+from aeron_py.recorder.playback.positions import Recorded, Stream, publications, readers
 from aeron_py.recorder.playback.recordings import Recordings
 from aeron_py.recorder.playback.topics import TopicFilter
 from aeron_py.recorder.playback.whole import whole_up_to
@@ -67,6 +67,10 @@ class Lanes:
         self._part_of: dict[int, Part] = {}
         self._ignored: set[int] = set()
         self._free_slots: list[int] = []
+        self._positions: list[int] = []
+        self._busy: list[Lane] = []
+        self._seen: list[StreamInfo] | None = None
+        self._recorded = Recorded(pacer.client.counters)
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(self.by_topic.values())
@@ -84,6 +88,53 @@ class Lanes:
         published = publications(self._pacer.client.counters)
         return {topic: lane.info(published) for topic, lane in self.by_topic.items()}
 
+    # -- the work of the pacer's thread
+
+    def work(self) -> None:
+        """Bring all of them on. Most lanes of many are quiet at most times: they must cost next to nothing."""
+        # Before it is seen who listens: whoever comes in between gets what comes in between.
+        positions = self._positions = self._slot_positions()
+        self._busy = busy = []
+        for lane in self.by_topic.values():
+            if lane.quiet and not lane.listening:
+                for part in lane.parts:
+                    position = positions[part.slot]
+                    if position > part.cursor:
+                        part.pass_by(position)
+            else:
+                lane.work()
+                if not lane.quiet:
+                    busy.append(lane)
+        self._look_at_counters()
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is under way that time should wait for, as :meth:`work` saw it."""
+        return all(lane.settled for lane in self._busy)
+
+    def _look_at_counters(self) -> None:
+        """See which replays have begun to publish, and which were read to their end."""
+        parts = [part for lane in self._busy for part in lane.parts]
+        stages = {part.stage for part in parts}
+        if Stage.FINDING in stages:
+            published = publications(self._pacer.client.counters)
+            for part in parts:
+                part.found(published)
+        if stages & {Stage.DRAINING, Stage.LEFT}:
+            read = readers(self._pacer.client.counters)
+            for part in parts:
+                part.drained(read)
+
+    def _slot_positions(self) -> list[int]:
+        return self._track.positions(len(self.parts) + len(self._free_slots))
+
+    def see_limits(self) -> None:
+        """What follows a recording was told what the archive had, as :meth:`work` saw it."""
+        for part in self.parts:
+            position = self._positions[part.slot]
+            if position > part.limit:
+                part.limit = position
+
     # -- streams
 
     def refresh(self) -> None:
@@ -92,6 +143,8 @@ class Lanes:
             if info.topic not in self.by_topic and info.topic in self._topics:
                 self._lane(info)
         streams = self._index.streams
+        if streams == self._seen:
+            return
         for info in streams:
             known = self._part_of.get(info.index)
             if known is None and info.index in self._ignored:
@@ -101,6 +154,8 @@ class Lanes:
                 continue
             self._part_of[info.index] = self._lane(info).add(info, self._make_part)
         self._let_go({info.index for info in streams})
+        # Parts that wait to be let go of are looked at again.
+        self._seen = streams if len(set(self._part_of.values())) == len(self.parts) else None
 
     def _let_go(self, known: set[int]) -> None:
         """Forget what the time index has no more: it was purged, or its volume went away, and may come back."""
@@ -144,11 +199,6 @@ class Lanes:
     # -- where they are
 
     @property
-    def settled(self) -> bool:
-        """Whether nothing is under way that time should wait for."""
-        return all(lane.settled for lane in self)
-
-    @property
     def consumed(self) -> bool:
         """Whether all that was to be played until now was read by those who listen."""
         lanes = self.listening
@@ -163,31 +213,20 @@ class Lanes:
 
     def follow(self) -> None:
         """Let what is recorded now be played as the archive has it, and what has ended to its end."""
-        counters = recorded(self._pacer.client.counters)
+        counters, positions = self._recorded.look(), self._slot_positions()
         for part in self.parts:
-            stop = part.stop
+            stop, position = part.stop, positions[part.slot]
             if stop is not None:
-                self._track.raise_to(part.slot, stop)
+                if position < stop:
+                    self._track.raise_to(part.slot, stop)
                 part.limit = max(part.limit, stop)
-                part.live = False
+                part.follows = None
                 continue
             found = counters.get((part.recording_id, part.infos[-1].session_id))
-            if found is not None:
-                part.live = True
+            if found is not None and found != part.follows:
+                part.follows = found
                 self._track.follow(part.slot, *found)
-            part.limit = max(part.limit, self._track.position(part.slot))
-
-    def look_at_counters(self) -> None:
-        """See which replays have begun to publish, and which were read to their end."""
-        stages = {part.stage for part in self.parts}
-        if Stage.FINDING in stages:
-            published = publications(self._pacer.client.counters)
-            for part in self.parts:
-                part.found(published)
-        if stages & {Stage.DRAINING, Stage.LEFT}:
-            read = readers(self._pacer.client.counters)
-            for part in self.parts:
-                part.drained(read)
+            part.limit = max(part.limit, position)
 
     # -- over the death of an archive
 
@@ -201,6 +240,7 @@ class Lanes:
             for part in self.parts:
                 part.found(published)
         for lane in self:
+            lane.quiet = False
             lane.heard = lane.listening or lane.heard
         ends = self._whole_ends()
         for part in self.parts:
@@ -236,6 +276,7 @@ class Lanes:
     def restore(self, cursors: Mapping[int, int], heard: Container[str]) -> None:
         """Be as lanes were that another media driver had."""
         for lane in self:
+            lane.quiet = False
             lane.heard = lane.topic in heard
         for part in self.parts:
             part.cursor = max(part.cursor, cursors.get(part.recording_id, 0))
@@ -264,7 +305,7 @@ class Lanes:
         """Go on from a time: who listened, after what was published to them beyond it."""
         for lane in self:
             for part in lane.parts:
-                part.live = False
+                part.follows = None
                 if not lane.heard and part.stage is not Stage.DONE:
                     part.cursor = max(part.start, part.position_in(image))
                 part.limit = part.cursor
@@ -281,7 +322,7 @@ class Lanes:
         """
         self.recordings.forget_all()  # what lies there may have gone, or come back, since it was played
         for part in self.parts:
-            part.live = False
+            part.follows = None
             part.seek(part.position_in(image), read)
             self._track.raise_to(part.slot, part.cursor)
         self._await_stopped()

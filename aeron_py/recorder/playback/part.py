@@ -50,8 +50,9 @@ class Part(BoundedReplay):
         self.cursor = info.start_position
         self.limit = info.start_position
         """Up to where it was told to the track, at times still to come."""
-        self.live = False
-        """Whether more may come at any moment, so that its replay waits for it."""
+        self.follows: tuple[int, int] | None = None
+        """The counter of the archive that its slot follows, with its registration: more may come at any moment, and its
+        replay waits for it. None when it follows none."""
         self._sent_seen = 0
         self._drained_at = 0
         self.begun = 0
@@ -102,10 +103,15 @@ class Part(BoundedReplay):
     @property
     def sent(self) -> int:
         """Up to where its replay has published it."""
-        if self.published is not None:
-            with contextlib.suppress(AeronError):  # as far as was seen, when the media driver is gone
-                self._sent_seen = max(self._sent_seen, self._pacer.client.counters.value(*self.published) or 0)
+        with contextlib.suppress(AeronError):  # as far as was seen, when the media driver is gone
+            self._see_sent()
         return max(self.cursor, self._sent_seen)
+
+    def _see_sent(self) -> bool:
+        """Look how far its replay is; whether that goes on."""
+        value = None if self.published is None else self._pacer.client.counters.value(*self.published)
+        self._sent_seen = max(self._sent_seen, value or 0)
+        return value is not None
 
     def position_in(self, image: Image) -> int:
         """Where it stood at a time."""
@@ -121,7 +127,7 @@ class Part(BoundedReplay):
 
     @property
     def _wanted(self) -> bool:
-        return self.limit > self.cursor or (self.live and self.stop is None)
+        return self.limit > self.cursor or (self.follows is not None and self.stop is None)
 
     @property
     def played(self) -> bool:
@@ -179,6 +185,11 @@ class Part(BoundedReplay):
         elif self.stage is Stage.STOPPING:
             self.work_stop()
 
+    def pass_by(self, position: int) -> None:
+        """Nobody subscribes, and nothing is under way: whoever comes later, gets what comes after a position."""
+        self.cursor = position
+        self.stage = Stage.IDLE  # it was played, if a later journal goes on with the recording
+
     def pass_over(self) -> None:
         """Stop its replay; what comes after now is played when somebody listens again."""
         self.stop_replay()
@@ -217,9 +228,9 @@ class Part(BoundedReplay):
         self.stage = Stage.DONE
 
     def _end(self) -> None:
-        assert self.published is not None
-        sent, stop = self.sent, self.stop
-        if self._pacer.client.counters.value(*self.published) is None:
+        goes_on = self._see_sent()
+        sent, stop = max(self.cursor, self._sent_seen), self.stop
+        if not goes_on:
             # The archive gave it up, since all who listened were gone for a moment.
             self.cursor = sent
             self._let_go_of_counter()

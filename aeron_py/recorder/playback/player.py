@@ -66,9 +66,7 @@ class Player(Playhead):
             if self.track._handle.closed:
                 return _CALM
             self._look_for_streams()
-            for lane in self.lanes:
-                lane.work()
-            self.lanes.look_at_counters()
+            self.lanes.work()
             self._seen_ns = self.track.status.position if self._goals is None else self._goals.until_ns
             if self._awaited:
                 self._await_listeners()
@@ -142,8 +140,7 @@ class Player(Playhead):
                 self._at_end()
 
     def _work_tail(self) -> None:
-        for part in self.lanes.parts:
-            part.limit = max(part.limit, self.track.position(part.slot))
+        self.lanes.see_limits()
         if self.end is not None and self.index.now_ns() >= self.end:
             self._stand(self.end)
             self._at_end()

@@ -253,7 +253,7 @@ class Playhead:
         self._goals = None
         self.track.seek(time_ns)
         for part, position in stood:
-            part.live = False
+            part.follows = None
             part.limit = position
             self.track.raise_to(part.slot, position)
             part.reattach()

@@ -10,7 +10,7 @@ from aeron_py.counters import CounterType
 if TYPE_CHECKING:
     from aeron_py.counters import CountersReader
 
-__all__ = ["Stream", "publications", "published_as", "readers", "recorded"]
+__all__ = ["Recorded", "Stream", "publications", "published_as", "readers"]
 
 Stream = tuple[int | None, int]
 """A session, None while it is not known, and a stream."""
@@ -42,9 +42,25 @@ def readers(counters: CountersReader) -> dict[Stream, int]:
     return found
 
 
-def recorded(counters: CountersReader) -> dict[tuple[int, int], tuple[int, int]]:
-    """What is being recorded, by recording and session: counter and registration of its position."""
-    return {
-        _RECORDING_KEY.unpack_from(each.key): (each.counter_id, each.registration_id)
-        for each in counters.list(CounterType.ARCHIVE_RECORDING_POSITION)
-    }
+class Recorded:
+    """What is being recorded. It changes seldom, and is asked for often.
+
+    Args:
+        counters: of the media driver.
+    """
+
+    def __init__(self, counters: CountersReader) -> None:
+        self._counters = counters
+        self._ids = b""
+        self._found: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def look(self) -> dict[tuple[int, int], tuple[int, int]]:
+        """By recording and session: counter and registration of its position."""
+        ids = self._counters.ids(CounterType.ARCHIVE_RECORDING_POSITION)
+        if ids != self._ids:
+            self._ids = ids
+            self._found = {
+                _RECORDING_KEY.unpack_from(each.key): (each.counter_id, each.registration_id)
+                for each in self._counters.list(CounterType.ARCHIVE_RECORDING_POSITION)
+            }
+        return self._found
