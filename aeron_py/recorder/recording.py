@@ -324,6 +324,8 @@ class RecordingSet:
                 if session.place not in self._wide and session.asked is None and self._asking.is_due(key, now):
                     wanted[key] = session
         self._asking.ask(dict(itertools.islice(wanted.items(), _AT_ONCE)))
+        for where in [each for each, wide in self._wide.items() if wide.armed and not self._asking.is_due(each, now)]:
+            del self._wide[where]  # it can't be listened to: who publishes there is recorded alone
         return busy or len(wanted) > _AT_ONCE
 
     def arm(self) -> None:
@@ -335,6 +337,8 @@ class RecordingSet:
     def _arm(self, where: Place) -> None:
         known = self._known.get(where)
         if not self._config.arm or known is None or known.shared or where in self._wide:
+            return
+        if not self._asking.is_due(where, time.monotonic()):
             return
         name = TopicName.parse(known.topic)
         if not self._rules.saves(name) or self._is_own(known.channel, known.stream_id):

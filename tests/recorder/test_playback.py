@@ -97,6 +97,18 @@ def test_everything_comes_once_and_in_order(session: Open, recorded: Recording, 
         listeners.await_all(recorded.sent)
 
 
+def test_a_session_in_which_something_is_wrong_stops_no_other(
+    session: Open, recorded: Recording, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, played = session(), session(speed="Unlimited")
+    monkeypatch.setattr(broken._player, "work", lambda: 1 / 0)
+    with listen(played) as listeners:
+        played.state = "play"
+        listeners.await_all(recorded.sent)
+    assert [each.getMessage() for each in caplog.records] == ["playback: division by zero"]
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_what_is_known_from_the_beginning(session: Open, recorded: Recording) -> None:
     played = session(start=recorded.times[0] - SECOND)
     assert sorted(played.topics) == sorted([CAMERA, RADAR, LOG])

@@ -154,6 +154,20 @@ def test_what_is_armed_is_recorded_however_late_it_is_seen_who_publishes(
     assert not any("shares" in each for each in said)
 
 
+def test_a_known_stream_that_can_not_be_listened_to_is_recorded_when_its_publisher_comes(tmp_path: Path) -> None:
+    known, said = KnownStreams(tmp_path), Events()
+    known.note("aeron:ipc?session-id=x|alias=pubsub:a", 10, "pubsub:a")
+    known.save()
+    with Recorder(configured(tmp_path), on_event=said.append) as recorder:
+        recorder.wait_running(TIMEOUT)
+        wait_until(said.has("can't be recorded for now"), TIMEOUT)
+        with Client.connect(recorder.aeron_dir) as client, opened(client, "pubsub:a", 10) as publication:
+            publication.await_recorder(TIMEOUT)
+            end = publish(publication, b"1")
+            wait_until(lambda: [each[1:] for each in history(tmp_path).get("pubsub:a", ())] == [(0, end)], TIMEOUT)
+    assert payloads(tmp_path, 10) == [b"1"]
+
+
 def test_one_bad_topic_stops_no_other(tmp_path: Path) -> None:
     events = Events()
     config = configured(tmp_path, 'channels:\n  - {channel: "aeron:udp?endpoint=no.such.host.invalid:1", stream_id: 1}')

@@ -338,11 +338,11 @@ class Pacer(Owner):
         """Trouble with one session stops no other; it is told once."""
         try:
             return act(*arguments)
-        except (AeronError, OSError) as error:
+        except Exception as error:
             text = error.message if isinstance(error, AeronError) else str(error)
             if not self._stop and text != self._told:
                 self._told = text
-                _log.warning("playback: %s", error)
+                _log.warning("playback: %s", error, exc_info=not isinstance(error, (AeronError, OSError)))
             return None
 
     def _look(self, sessions: list[Worked]) -> None:
