@@ -105,6 +105,8 @@ def test_what_is_refused(recorder: RecorderClient) -> None:
         recorder.open_session(speed="fast")
     with pytest.raises(SettingError, match="no session"):
         recorder.session("none").controls  # noqa: B018
+    with pytest.raises(SettingError, match="stream 900000 is the recorder's own"):
+        recorder.open_session(remap=[Remap(topic="pubsub:radar", stream_id=900_000)])
     with recorder.open_session() as session:
         with pytest.raises(SettingError, match="state"):
             session.state = "stop"

@@ -14,6 +14,7 @@ import msgspec
 
 from aeron_py._closing import Closing
 from aeron_py.errors import AeronError, ArchiveConnectionError, OfferResult, SettingError
+from aeron_py.recorder.asking import is_own
 from aeron_py.recorder.away import AwayVolumes
 from aeron_py.recorder.playback import messages
 from aeron_py.recorder.playback.controls import Controls
@@ -372,6 +373,10 @@ class ControlServer(Closing):
             raise SettingError(
                 f"this client has {limits.max_sessions_per_client} sessions, which is the most", operation="open"
             )
+        channel = limits.channel if body.channel is None else body.channel
+        for each in body.remap:
+            if each.stream_id is not None and is_own(self.config, each.channel or channel, each.stream_id):
+                raise SettingError(f"stream {each.stream_id} is the recorder's own: play on another", operation="remap")
         self._away.look_for_names()
         session = Session(
             self._client,
@@ -388,7 +393,7 @@ class ControlServer(Closing):
             topics=body.topics,
             remap=body.remap,
             loop=body.loop,
-            channel=limits.channel if body.channel is None else body.channel,
+            channel=channel,
             away=self._away,
         )
         try:
