@@ -113,7 +113,7 @@ class Listeners:
         self.poll()
         for topic, got in self.got.items():
             numbers = [[_STAMP.unpack_from(each)[1] for each in part] for part in (got, expected.get(topic, []))]
-            assert numbers[0] == numbers[1], topic
+            assert numbers[0] == numbers[1], (topic, numbers)
             assert got == expected.get(topic, []), topic
 
     def forget(self) -> None:

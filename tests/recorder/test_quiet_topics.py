@@ -61,6 +61,8 @@ def test_what_went_by_in_the_past_is_passed_over(
                 wait_until(lambda t=other: played.topics[t].listening, TIMEOUT)  # type: ignore[misc]
                 played.pos = "+4"
                 listeners.await_all({other: past.sent[other][first - 2 : first]})
+                (part,) = played._player.lanes.by_topic[topic].parts
+                wait_until(lambda p=part: p.cursor == p.position, TIMEOUT, "passed over")  # type: ignore[misc]
                 with Listeners({topic: played.subscribe(topic)}) as late:
                     wait_until(lambda t=topic: played.topics[t].listening, TIMEOUT)  # type: ignore[misc]
                     played.state = "play"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aeron_py.archive import requests
 from aeron_py.archive.replay import replay_params, signed_32_bits
 from aeron_py.errors import AeronError
+from aeron_py.recorder.playback.log_buffer import is_closed
 from aeron_py.recorder.playback.pacer import Pacer, Track
 
 if TYPE_CHECKING:
@@ -75,6 +76,12 @@ class BoundedReplay:
         self.published: tuple[int, int] | None = None
         """Its publication, once it was found: counter and registration of its position."""
         self._given_up: set[int] = set()
+        self._ending: int | None = None
+
+    @property
+    def term_length(self) -> int:
+        """Of the recording, and so of the replay."""
+        raise NotImplementedError
 
     def failed(self, error: AeronError) -> None:
         """It ended with an error."""
@@ -188,7 +195,7 @@ class BoundedReplay:
         assert self._counter is not None
         self._closing = self._counter.counter_id, self._counter.registration_id
         self._let_go_of_counter()
-        self._forget_replay()
+        self._ends()
         self.stage = Stage.STOPPING
 
     def _stopped(self) -> None:
@@ -214,14 +221,28 @@ class BoundedReplay:
         self._give_up()
         self.stage = Stage.IDLE
 
+    def _ends(self) -> None:
+        """All of it was read, and the archive is about to close its publication."""
+        self._ending = None if self.published is None else self.published[1]
+        self._forget_replay()
+
     def _give_up(self) -> None:
         if self.session_id is not None:
             self._given_up.add(self.session_id)
         self._forget_replay()
 
     def is_leaving(self, publications: Container[Stream]) -> bool:
-        """Whether a replay that was stopped is still there for the media driver, by session and stream."""
+        """Whether the media driver still gives a replay that was stopped, or has ended, to who subscribes.
+
+        Args:
+            publications: on the media driver, by session and stream.
+        """
         self._given_up = {each for each in self._given_up if (each, self._stream_id) in publications}
+        if self._ending is not None:
+            with contextlib.suppress(AeronError, OSError):
+                if not is_closed(self._pacer.client.aeron_dir, self._ending, self.term_length):
+                    return True
+            self._ending = None
         return bool(self._given_up)
 
     def reattach(self) -> None:

@@ -212,10 +212,10 @@ class ControlServer(Closing):
                 else:
                     quiet = _QUIET if self._sessions else _ALONE
                     self._stop.wait(_IDLE if now - heard < _QUIET_AFTER else quiet)
-            except AeronError as error:
+            except Exception as error:
                 if self._client.is_closed or self._subscription.is_closed:
                     return  # the recorder begins anew when its driver is back
-                _log.warning("control stream: %s", error)
+                _log.warning("control stream: %s", error, exc_info=not isinstance(error, AeronError))
                 self._stop.wait(_COLLECT_EVERY)
 
     def _guard(self, act: Any, *arguments: Any) -> None:

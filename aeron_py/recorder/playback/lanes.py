@@ -12,12 +12,12 @@ from aeron_py.archive.requests import get_start_position
 from aeron_py.errors import AeronError, ArchiveError
 from aeron_py.recorder.playback.bounded import Stage
 from aeron_py.recorder.playback.lane import Lane
+from aeron_py.recorder.playback.log_buffer import whole_up_to
 from aeron_py.recorder.playback.pacer import FOREVER, Pacer, Track
 from aeron_py.recorder.playback.part import Part
 from aeron_py.recorder.playback.positions import Recorded, Stream, publications, readers
 from aeron_py.recorder.playback.recordings import Recordings
 from aeron_py.recorder.playback.topics import TopicFilter
-from aeron_py.recorder.playback.whole import whole_up_to
 
 if TYPE_CHECKING:
     from aeron_py.recorder.entries import Image, StreamInfo
@@ -264,8 +264,8 @@ class Lanes:
 
     def _whole_end(self, part: Part, read: int | None) -> int:
         assert part.published is not None
-        term_length = self.recordings.find(part.recording_id).term_buffer_length
-        return whole_up_to(self._pacer.client.aeron_dir, part.published[1], term_length, part.begun, part.sent, read)
+        aeron_dir, registration_id = self._pacer.client.aeron_dir, part.published[1]
+        return whole_up_to(aeron_dir, registration_id, part.term_length, part.begun, part.sent, read)
 
     def _read(self) -> dict[Stream, int]:
         try:

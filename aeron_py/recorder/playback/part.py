@@ -93,6 +93,10 @@ class Part(BoundedReplay):
         """Whether it ended before another began."""
         return self.closed_ns is not None and self.closed_ns <= other.opened_ns
 
+    @property
+    def term_length(self) -> int:
+        return self._recordings.find(self.recording_id).term_buffer_length
+
     # -- where it is
 
     @property
@@ -254,7 +258,7 @@ class Part(BoundedReplay):
                 if position is None:
                     self._give_up()
                 else:
-                    self._forget_replay()
+                    self._ends()
                 self.stage = Stage.DONE if self.stage is Stage.DRAINING else Stage.IDLE
 
     def lost(self, end: int) -> None:

@@ -1,15 +1,16 @@
-"""What is whole of a publication is found, wherever in the terms it ends, and whatever the media driver clears."""
+"""What is whole of a publication is found, wherever it ends, and whatever the media driver clears; and its end."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from aeron_py import Client, ExclusivePublication, MediaDriver, Subscription
-from aeron_py.recorder.playback.whole import whole_up_to
+from aeron_py.recorder.playback.log_buffer import is_closed, whole_up_to
 from tests.streams import send
 from tests.waiting import wait_until
 
@@ -90,3 +91,27 @@ def test_nobody_has_read__it_begins_where_the_term_of_its_tail_begins(scene: Sce
     for end in ends:
         assert send(scene.publication, MESSAGE) == end
     assert scene.whole(0, None) == scene.whole(FRAME, None) == ends[-1]
+
+
+def test_it_is_closed_when_its_publisher_has_closed_it(scene: Scene) -> None:
+    aeron_dir, registration_id = scene.driver.aeron_dir, scene.publication.registration_id
+    send(scene.publication, MESSAGE)
+    assert not is_closed(aeron_dir, registration_id, TERM)
+    scene.publication.close()
+    wait_until(lambda: is_closed(aeron_dir, registration_id, TERM))
+    assert is_closed(aeron_dir, registration_id + 1000, TERM)
+
+
+def test_one_that_was_revoked_is_closed_when_it_is_gone(scene: Scene) -> None:
+    aeron_dir, registration_id = scene.driver.aeron_dir, scene.publication.registration_id
+    send(scene.publication, MESSAGE)
+    closed = []
+
+    def is_gone() -> bool:
+        closed.append(is_closed(aeron_dir, registration_id, TERM))
+        return not (Path(aeron_dir) / "publications" / f"{registration_id}.logbuffer").exists()
+
+    scene.publication.revoke()
+    wait_until(is_gone)
+    assert not any(closed[:-1])
+    assert is_closed(aeron_dir, registration_id, TERM)

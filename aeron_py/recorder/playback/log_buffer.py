@@ -1,16 +1,41 @@
-"""How much of a publication is whole, when its publisher died in the middle of it."""
+"""What the log buffer of a publication tells: whether it is closed, and how much of it is whole."""
 
 from __future__ import annotations
 
 import os
 import struct
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
-__all__ = ["whole_up_to"]
+__all__ = ["is_closed", "whole_up_to"]
 
 _FRAME: Final = struct.Struct("<iBBHiiii")  # length, version, flags, type, term offset, session, stream, term id
 _TERMS: Final = 3
+_METADATA: Final = struct.Struct("<128xq360x?")  # after the terms: where the stream ends, whether it was revoked
+_NEVER: Final = 2**63 - 1
+
+
+def is_closed(aeron_dir: str | os.PathLike[str], registration_id: int, term_length: int) -> bool:
+    """Whether a publication was closed: whoever subscribes from now on is not given it any more.
+
+    One that was revoked is given to subscribers until the media driver's next timer: it is closed when it is gone.
+
+    Args:
+        aeron_dir: of its media driver.
+        registration_id: of the publication; its log buffer is called so.
+        term_length: of the log buffer.
+    """
+    try:
+        with _open(aeron_dir, registration_id) as file:
+            file.seek(_TERMS * term_length)
+            end, is_revoked = _METADATA.unpack(file.read(_METADATA.size))
+    except (OSError, struct.error):
+        return True
+    return end != _NEVER and not is_revoked
+
+
+def _open(aeron_dir: str | os.PathLike[str], registration_id: int) -> BinaryIO:
+    return (Path(aeron_dir) / "publications" / f"{registration_id}.logbuffer").open("rb")
 
 
 def whole_up_to(
@@ -37,7 +62,7 @@ def whole_up_to(
         OSError: the log buffer is gone.
     """
     position = max(begin, read or 0, max(tail, read or 0) & -term_length)
-    with (Path(aeron_dir) / "publications" / f"{registration_id}.logbuffer").open("rb") as file:
+    with _open(aeron_dir, registration_id) as file:
         term_id = None
         while True:
             offset = position % term_length
