@@ -97,6 +97,20 @@ def test_everything_comes_once_and_in_order(session: Open, recorded: Recording, 
         listeners.await_all(recorded.sent)
 
 
+def test_who_has_heard_all_may_go_at_once(session: Open, recorded: Recording) -> None:
+    """At `Unlimited` a session comes to its end also when that is seen after its last listener has gone."""
+    played = session(speed="Unlimited", topics=[RADAR])
+    lane = played._player.lanes.by_topic[RADAR]
+    with listen(played) as listeners:
+        played.state = "play"
+        wait_until(lambda: listeners.poll()[RADAR], TIMEOUT)
+        with played._player.lock:
+            listeners.await_all({RADAR: recorded.sent[RADAR]})
+            listeners.close()
+            wait_until(lambda: not lane.listening, TIMEOUT)
+    played.wait_ended(TIMEOUT)
+
+
 def test_a_session_in_which_something_is_wrong_stops_no_other(
     session: Open, recorded: Recording, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,6 +8,9 @@ from aeron_py.recorder.playback.bounded import Stage
 from aeron_py.recorder.playback.part import Part
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from aeron_py.recorder.playback.lane import Lane
     from aeron_py.recorder.playback.lanes import Lanes
     from aeron_py.recorder.playback.pacer import Track
     from aeron_py.recorder.timeindex import TimeIndex
@@ -35,6 +38,7 @@ class Goals:
         """The recorded time up to which it plays."""
         self._from_ns = track.status.position
         image = index.image_at(self.until_ns)
+        self._heard: set[Lane] = set()
         self._goals: dict[Part, int] = {}
         for part in lanes.parts:
             part.limit = self._goals[part] = max(part.position_in(image), part.position)
@@ -42,6 +46,7 @@ class Goals:
     def push(self) -> None:
         """Raise the limits, but no further before what comes out than what a pause may still let through."""
         for lane in self._lanes.listening:
+            self._heard.add(lane)
             for part in lane.parts:
                 goal = self._goals.get(part, part.cursor)
                 if part.stage is Stage.RUNNING and part.position < goal:
@@ -52,9 +57,14 @@ class Goals:
                         self._track.raise_to(part.slot, min(goal, ahead))
 
     @property
+    def _played(self) -> Collection[Lane]:
+        # Who has heard all may be gone before this is looked at.
+        return self._lanes.listening or self._heard
+
+    @property
     def reached(self) -> bool:
-        """Whether all was published for which somebody listens; somebody must, unless there is nothing to play."""
-        lanes = self._lanes.listening
+        """Whether all was published for which somebody listens, or did; somebody must, if there is anything to play."""
+        lanes = self._played
         return bool(lanes or not self._lanes.by_topic) and all(
             part.stage is Stage.DONE or part.sent >= self._goals.get(part, 0) for lane in lanes for part in lane.parts
         )
@@ -65,7 +75,7 @@ class Goals:
             return self.until_ns
         sent = [
             (info.index, part.sent)
-            for lane in self._lanes.listening
+            for lane in self._played
             for part in lane.parts
             if part.stage is not Stage.DONE and part.sent < self._goals.get(part, 0)
             for info in part.infos
