@@ -307,9 +307,11 @@ def test_a_get_that_takes_long_stops_nobody_else(kept: Kept, player: RecorderCli
         with playing(player.open_session(start=format_time(kept.begins[4]), speed="Unlimited")) as others:
             others.await_all(kept.after(kept.begins[4]))
         # Elsewhere it does not wait.
+        session.state = "pause"
         session.pos = kept.begins[4]
         assert session.controls.waiting is None
         session.pos = kept.begins[3]
+        session.state = "play"
         listeners.await_all({})
         kept.hangs.unlink()
         listeners.await_all(kept.after(kept.begins[3]))
