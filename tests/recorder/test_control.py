@@ -144,6 +144,8 @@ def test_a_channel_that_the_driver_refuses_stops_no_other_session(
         listeners.await_all({CAMERA: recorded.sent[CAMERA]})
         refused.set(speed="Unlimited", end="+1h")
         assert not refused.topics[RADAR].listening
+        assert "203.0.113.1" in (refused.topics[RADAR].problem or "")
+        assert session.topics[CAMERA].problem is None
     assert caplog.text.count("is not played for now") == 1
 
 

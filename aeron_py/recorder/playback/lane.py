@@ -65,7 +65,7 @@ class Lane:
         self._probe_channel = uri.with_(alias=alias, sparse=True, term_length=64 * 1024)
         self._adding: PendingAdd[ExclusivePublication] | None = self._add_probe()
         self._add_at = 0.0
-        self._refused = False
+        self._problem: str | None = None
 
     def _add_probe(self) -> PendingAdd[ExclusivePublication]:
         return self._client._start_add_exclusive_publication(self._probe_channel, self.stream_id)
@@ -115,7 +115,7 @@ class Lane:
     @property
     def ready(self) -> bool:
         """Whether it is known if anybody subscribes: nobody does where the media driver refuses to publish."""
-        return self._adding is None or self._refused
+        return self._adding is None or self._problem is not None
 
     @property
     def settled(self) -> bool:
@@ -149,11 +149,13 @@ class Lane:
                 self._probe = adding.poll()
         except AeronError as error:
             self._add_at = time.monotonic() + _ADD_AGAIN
-            if not self._refused and not self._client.is_closed:
+            if self._problem is None and not self._client.is_closed:
                 _log.warning("%s is not played for now: %s", self.topic, error)
-            self._refused = True
+            self._problem = error.message
         else:
             self._adding = adding if self._probe is None else None
+            if self._probe is not None:
+                self._problem = None
 
     def _playable(self) -> Iterator[tuple[bool, Part]]:
         """Each part, and whether all that ended before it began is played."""
@@ -199,6 +201,7 @@ class Lane:
             listening=listening,
             # Without a listener all that is under way will be given up, at the next turn of the pacer's thread.
             leaving=any(part.is_leaving(publications) or (part.under_way and not listening) for part in self.parts),
+            problem=self._problem,
         )
 
     def close(self) -> None:

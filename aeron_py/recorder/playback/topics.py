@@ -81,6 +81,7 @@ class TopicInfo(msgspec.Struct, frozen=True, kw_only=True):
         recordings: how many recordings its history has.
         listening: whether anybody subscribes to it.
         leaving: whether a replay that was given up can still be heard: who subscribes now, may get the last of it.
+        problem: why it is not played for now: the media driver refuses its channel. None when it is played.
     """
 
     topic: str
@@ -91,6 +92,7 @@ class TopicInfo(msgspec.Struct, frozen=True, kw_only=True):
     recordings: int
     listening: bool
     leaving: bool
+    problem: str | None = None
 
 
 class Value(NamedTuple):
