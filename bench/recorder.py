@@ -296,7 +296,8 @@ def memory(minutes: float) -> float:
             publisher = worker("recorder.py", "come_and_go", launched.aeron_dir)
             with closing(publisher):
                 pid, seen, begin = recorder.process.pid, list[tuple[float, float]](), time.monotonic()
-                warm = min(120.0, minutes * 20)
+                # The heaps of the threads find their height in about half an hour.
+                warm = min(1800.0, minutes * 20)
                 while (passed := time.monotonic() - begin) < minutes * 60 + warm:
                     answer = publisher.ask(min(10.0, minutes * 10))
                     if passed >= warm:
