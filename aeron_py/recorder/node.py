@@ -25,12 +25,13 @@ from aeron_py.idle import IdleStrategy
 from aeron_py.recorder.config import RecorderConfig
 from aeron_py.recorder.known import Place, place
 
-__all__ = ["EmbeddedNode", "JoinedNode", "Node", "node_of"]
+__all__ = ["CHECK_EVERY", "EmbeddedNode", "JoinedNode", "Node", "node_of"]
 
 _NAME = "aeron-py recorder"
 _START_TIMEOUT = 60.0
 _CONNECT_TIMEOUT = 20.0
-_CHECK_EVERY = 1.0
+CHECK_EVERY = 1.0
+"""Seconds between two looks whether all is there, however seldom new streams are looked for."""
 _SILENCE = 4.0
 """Seconds without a heartbeat, which comes every second, after which a media driver is taken for dead."""
 # A recorder is in no hurry to hear of its driver's answers.
@@ -188,7 +189,7 @@ class JoinedNode(Node):
     def check(self) -> None:
         """A client would take ten seconds to notice."""
         now = time.monotonic()
-        if now - self._checked >= _CHECK_EVERY:
+        if now - self._checked >= CHECK_EVERY:
             self._checked = now
             if not self._has_driver():
                 raise DriverTimeoutError(f"the media driver in {self.aeron_dir} runs no more", operation="record")

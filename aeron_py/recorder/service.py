@@ -23,7 +23,7 @@ from aeron_py.recorder.config import RecorderConfig
 from aeron_py.recorder.entries import StreamInfo
 from aeron_py.recorder.keeper import Keeper
 from aeron_py.recorder.known import KnownStreams
-from aeron_py.recorder.node import node_of
+from aeron_py.recorder.node import CHECK_EVERY, node_of
 from aeron_py.recorder.recording import RecordingSet
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ _log = logging.getLogger("aeron_py.recorder")
 
 _SOON = 0.01
 _LOOK_WHOLE = 0.5
-_CHECK_EVERY = 1.0
-"""Seconds between two looks whether all is there, however seldom new streams are looked for."""
 """Seconds after which it looks what came and went, though nobody told that anything came: what goes is in no hurry."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _STEADY = 1.0
@@ -279,7 +277,7 @@ class Recorder:
                 # The archive's signals come on a descriptor, too, so that what is armed is in the journal at once.
                 if woken:
                     due = time.monotonic() + calm
-                woken = bool(told.poll(1000 * min(min(_SOON, interval) if busy else calm, _CHECK_EVERY)))
+                woken = bool(told.poll(1000 * min(min(_SOON, interval) if busy else calm, CHECK_EVERY)))
                 if self._stopping.is_set():
                     break
             self._say("stopping")
