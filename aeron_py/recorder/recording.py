@@ -323,9 +323,11 @@ class RecordingSet:
                 busy = busy or session.asked is None or now - session.asked < 1.0
                 if session.place not in self._wide and session.asked is None and self._asking.is_due(key, now):
                     wanted[key] = session
-        self._asking.ask(dict(itertools.islice(wanted.items(), _AT_ONCE)))
-        for where in [each for each, wide in self._wide.items() if wide.armed and not self._asking.is_due(each, now)]:
-            del self._wide[where]  # it can't be listened to: who publishes there is recorded alone
+        asked = dict(itertools.islice(wanted.items(), _AT_ONCE))
+        self._asking.ask(asked)
+        for each in asked.values():
+            if isinstance(each, Wide) and each.armed and each.asked is None:
+                del self._wide[each.place]  # it can't be listened to: who publishes there is recorded alone
         return busy or len(wanted) > _AT_ONCE
 
     def arm(self) -> None:
