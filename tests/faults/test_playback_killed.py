@@ -85,8 +85,8 @@ def test_archive_killed_while_playing__the_session_goes_on(
             for turn in (1,) if apart else (1, 2):
                 wait_until(lambda n=turn: heard.poll() > n * random.randint(count // 5, count // 3), TIMEOUT)  # type: ignore[misc]
                 kill_archive(tmp_path)
-                wait_until(lambda n=turn: (heard.poll(), len([e for e in events if "waiting: " in e]) >= n)[1], TIMEOUT)  # type: ignore[misc]
-                wait_until(lambda n=turn: (heard.poll(), len([e for e in events if "running" in e]) > n)[1], TIMEOUT)  # type: ignore[misc]
+                wait_until(lambda n=turn: (heard.poll(), events.times("waiting: ") >= n)[1], TIMEOUT)  # type: ignore[misc]
+                wait_until(lambda n=turn: (heard.poll(), events.times("running") > n)[1], TIMEOUT)  # type: ignore[misc]
             wait_until(lambda: heard.poll() >= count, TIMEOUT, f"{[len(e) for e in heard.numbers.values()]}")
             wait_until(lambda: (heard.poll(), (session.controls.pos_ns or 0) > end)[1], TIMEOUT)
             assert heard.numbers == {topic: list(range(count)) for topic in TOPICS}
@@ -116,8 +116,8 @@ def test_archive_killed_while_following__the_session_goes_on_with_what_is_record
                 send(publication, NUMBER.pack(number))
             wait_until(lambda n=numbers[-1]: hear(n), TIMEOUT, f"{heard[-3:]}")  # type: ignore[misc]
             kill_archive(tmp_path)
-            wait_until(lambda n=turn: len([e for e in events if "waiting: " in e]) > n, TIMEOUT)  # type: ignore[misc]
-            wait_until(lambda n=turn: len([e for e in events if "running" in e]) > n + 1, TIMEOUT)  # type: ignore[misc]
+            wait_until(lambda n=turn: events.times("waiting: ") > n, TIMEOUT)  # type: ignore[misc]
+            wait_until(lambda n=turn: events.times("running") > n + 1, TIMEOUT)  # type: ignore[misc]
             publication.await_recorder(TIMEOUT)
         assert session.state == "tail"
     assert heard == list(range(300))
@@ -147,9 +147,9 @@ def test_archive_killed_while_beginning_a_replay__nothing_comes_twice(
                 send(publication, NUMBER.pack(number))
             wait_until(lambda: hear(199), TIMEOUT)
             kill_archive(tmp_path)
-            wait_until(lambda: any("waiting: " in each for each in events), TIMEOUT)
+            wait_until(events.has("waiting: "), TIMEOUT)
             monkeypatch.undo()
-            wait_until(lambda: len([each for each in events if "running" in each]) > 1, TIMEOUT)
+            wait_until(lambda: events.times("running") > 1, TIMEOUT)
             publication.await_recorder(TIMEOUT)
             send(publication, NUMBER.pack(200))
             wait_until(lambda: hear(200), TIMEOUT)
@@ -257,7 +257,7 @@ def test_archive_killed_while_a_reader_reads_on__nothing_comes_twice(
         read_up.set()
         wait_until(lambda: (reader.hear(), reader.numbers[-1] == 3999)[1], TIMEOUT)
     assert reader.numbers == list(range(4000))
-    assert any("waiting: " in each for each in events)
+    assert events.times("waiting: ") > 0
 
 
 def test_archive_killed_twice_while_a_reader_rests__all_comes_in_order(
@@ -274,8 +274,8 @@ def test_archive_killed_twice_while_a_reader_rests__all_comes_in_order(
     with slowly_read(started, tmp_path, 1000) as reader:
         for turn in (1, 2):
             kill_archive(tmp_path)
-            wait_until(lambda n=turn: len([each for each in events if "waiting: " in each]) == n, TIMEOUT)  # type: ignore[misc]
-            wait_until(lambda n=turn: len([each for each in events if "running" in each]) > n, TIMEOUT)  # type: ignore[misc]
+            wait_until(lambda n=turn: events.times("waiting: ") == n, TIMEOUT)  # type: ignore[misc]
+            wait_until(lambda n=turn: events.times("running") > n, TIMEOUT)  # type: ignore[misc]
         turns.clear()
         wait_until(lambda: len(turns) > 50, TIMEOUT, "the session is worked on")
         assert len(reader.numbers) < 1000
@@ -314,9 +314,7 @@ def test_archive_killed_while_asking_a_recorder__the_call_waits(
                 AsyncRecorderClient.connect(client, timeout=TIMEOUT) as recorder,
             ):
                 kill_archive(tmp_path)
-                await anyio.to_thread.run_sync(
-                    wait_until, lambda: len([each for each in events if "waiting: " in each]) == 2, TIMEOUT
-                )
+                await anyio.to_thread.run_sync(wait_until, lambda: events.times("waiting: ") == 2, TIMEOUT)
                 assert (await recorder.session(session.session_id).controls()).speed == 1.0
 
         anyio.run(main)

@@ -135,4 +135,8 @@ class Events(list[str]):
 
     def has(self, text: str) -> Callable[[], bool]:
         """Whether it has said something with this text."""
-        return lambda: any(text in each for each in list(self))
+        return lambda: self.times(text) > 0
+
+    def times(self, text: str) -> int:
+        """How often it has said something with this text."""
+        return sum(text in each for each in list(self))

@@ -97,7 +97,7 @@ def test_volumes_go_when_they_are_stored_and_not_before(tmp_path: Path) -> None:
 
             def rotated(volumes: int) -> bool:
                 send(publication, bytes(1000))
-                return len([each for each in events if "ended" in each]) >= volumes
+                return events.times("ended") >= volumes
 
             fill(publication, 3)
             wait_until(lambda: rotated(2), TIMEOUT)

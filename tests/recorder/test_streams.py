@@ -244,7 +244,7 @@ def test_whatever_a_stranger_writes_the_next_one_is_recorded(place: Place) -> No
         # A publication that no archive finds is asked for again, each time later, and told of once.
         wait_until(place.said.has("pubsub:bad/media can't be recorded"), TIMEOUT)
         for text in ("pubsub:bad/media can't be recorded", "left out 'pub-pos (exclusive): 5 6"):
-            assert len([each for each in place.said if text in each]) <= 1
+            assert place.said.times(text) <= 1
     wait_until(lambda: place.recorder.problem is None, TIMEOUT)
 
 
